@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All shared state goes through this header: atomics whose memory order is in the operation's name.  An ATOM is a
+ * struct, so that plain reads, plain writes and operations without an order do not compile.
+ *
+ * Back ends: native C11; the same with a yield at every operation (BRIM_YIELD, for ThreadSanitizer and
+ * AddressSanitizer runs); C++ over Relacy (BRIM_RELACY), which explores schedules of the C11 memory model.
+ * Every order used is explained in docs/ORDERING.md.
+ */
+#ifndef BRIM_BASE_ATOM_H
+#define BRIM_BASE_ATOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * PLANTED(name):
+ * False, but in a test build with -DBRIM_PLANT_name=1: the place of a bug that a harness must catch.
+ */
+#define PLANT_ARG_1 0,
+#define PLANT_SECOND(a, b, ...) b
+#define PLANT_SELECT(x) PLANT_SECOND(x 1, 0, 0)
+#define PLANT_VALUE(x) PLANT_PASTE(PLANT_ARG_, x)
+#define PLANT_PASTE(a, b) a##b
+#define PLANTED(name) PLANT_SELECT(PLANT_VALUE(BRIM_PLANT_##name))
+
+#ifdef BRIM_RELACY
+
+#include <relacy/relacy.hpp>
+#define ATOM(T)                                                                                                   \
+    struct {                                                                                                      \
+        rl::atomic<T> v;                                                                                          \
+    }
+#define ATOM_OP(a) (a)->v
+#define atom_load_relaxed(a) ATOM_OP(a).load(rl::mo_relaxed, $)
+#define atom_load_acquire(a) ATOM_OP(a).load(rl::mo_acquire, $)
+#define atom_load_seq_cst(a) ATOM_OP(a).load(rl::mo_seq_cst, $)
+#define atom_store_relaxed(a, x) ATOM_OP(a).store((x), rl::mo_relaxed, $)
+#define atom_store_release(a, x) ATOM_OP(a).store((x), rl::mo_release, $)
+#define atom_store_seq_cst(a, x) ATOM_OP(a).store((x), rl::mo_seq_cst, $)
+#define atom_add_relaxed(a, x) ATOM_OP(a).fetch_add((x), rl::mo_relaxed, $)
+#define atom_add_acq_rel(a, x) ATOM_OP(a).fetch_add((x), rl::mo_acq_rel, $)
+#define atom_add_seq_cst(a, x) ATOM_OP(a).fetch_add((x), rl::mo_seq_cst, $)
+#define atom_sub_relaxed(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_relaxed, $)
+#define atom_sub_release(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_release, $)
+#define atom_sub_acq_rel(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_acq_rel, $)
+#define atom_or_relaxed(a, x) ATOM_OP(a).fetch_or((x), rl::mo_relaxed, $)
+#define atom_and_relaxed(a, x) ATOM_OP(a).fetch_and((x), rl::mo_relaxed, $)
+#define atom_exchange_acq_rel(a, x) ATOM_OP(a).exchange((x), rl::mo_acq_rel, $)
+#define atom_cas_relaxed(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_relaxed, $, rl::mo_relaxed, $)
+#define atom_cas_acq_rel(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_acq_rel, $, rl::mo_acquire, $)
+#define SHARED(T) rl::var<T>
+#define shared_get(x) ((x)($).load())
+#define shared_set(x, y) ((x)($).store(y))
+
+#else
+
+#include <stdatomic.h>
+#ifdef BRIM_YIELD
+void atom_yield(void);
+#else
+#define atom_yield() ((void)0)
+#endif
+#define ATOM(T)                                                                                                   \
+    struct {                                                                                                      \
+        _Atomic(T) v;                                                                                             \
+    }
+#define atom_load_relaxed(a) (atom_yield(), atomic_load_explicit(&(a)->v, memory_order_relaxed))
+#define atom_load_acquire(a) (atom_yield(), atomic_load_explicit(&(a)->v, memory_order_acquire))
+#define atom_load_seq_cst(a) (atom_yield(), atomic_load_explicit(&(a)->v, memory_order_seq_cst))
+#define atom_store_relaxed(a, x) (atom_yield(), atomic_store_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_store_release(a, x) (atom_yield(), atomic_store_explicit(&(a)->v, (x), memory_order_release))
+#define atom_store_seq_cst(a, x) (atom_yield(), atomic_store_explicit(&(a)->v, (x), memory_order_seq_cst))
+#define atom_add_relaxed(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_add_acq_rel(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_acq_rel))
+#define atom_add_seq_cst(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_seq_cst))
+#define atom_sub_relaxed(a, x) (atom_yield(), atomic_fetch_sub_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_sub_release(a, x) (atom_yield(), atomic_fetch_sub_explicit(&(a)->v, (x), memory_order_release))
+#define atom_sub_acq_rel(a, x) (atom_yield(), atomic_fetch_sub_explicit(&(a)->v, (x), memory_order_acq_rel))
+#define atom_or_relaxed(a, x) (atom_yield(), atomic_fetch_or_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_and_relaxed(a, x) (atom_yield(), atomic_fetch_and_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_exchange_acq_rel(a, x) (atom_yield(), atomic_exchange_explicit(&(a)->v, (x), memory_order_acq_rel))
+#define atom_cas_relaxed(a, old, x)                                                                               \
+    (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_relaxed, memory_order_relaxed))
+#define atom_cas_acq_rel(a, old, x)                                                                               \
+    (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_acq_rel, memory_order_acquire))
+#define SHARED(T) T
+#define shared_get(x) (x)
+#define shared_set(x, y) ((x) = (y))
+
+#endif
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BRIM_BASE_CLOCK_H
+#define BRIM_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/*
+ * clock_now():
+ * Nanoseconds on the system's monotonic clock.
+ */
+uint64_t clock_now(void);
+
+/*
+ * clock_pause(ns):
+ * Give up the processor for about ${ns}: for the few places that poll.
+ */
+void clock_pause(uint64_t ns);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "cache/admit.h"
+
+enum { POLL_NS = 100000, NO_TIMEOUT = -1 };
+
+size_t brim_capacity(const brim_cache *c)
+{
+    return c != NULL ? budget_capacity(&c->budget) : 0;
+}
+
+size_t brim_used(const brim_cache *c)
+{
+    return c != NULL ? budget_used(&c->budget) : 0;
+}
+
+size_t brim_pinned(const brim_cache *c)
+{
+    int64_t sum = c != NULL ? (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned)) : 0;
+
+    return sum > 0 ? (size_t)sum : 0; /* a hold and its release may be seen in the wrong order */
+}
+
+size_t brim_count(const brim_cache *c)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; c != NULL && i < c->shard_count; i++)
+        n += atom_load_relaxed(&c->shards[i].count);
+    return n;
+}
+
+/* ---- The capacity */
+
+/*
+ * Going down, the difference is reserved first, as an insert's cost is, and then used up: nobody ever sees more used
+ * than the capacity, unless it cannot be had.
+ */
+static bool lower(brim_cache *c, size_t from, size_t to, brim_status *status)
+{
+    struct admission a = {c, caller_of(c), from - to, NULL, NULL, 0, true};
+    size_t taken;
+
+    *status = admit(&a) == BRIM_OK ? BRIM_OK : BRIM_FULL;
+    taken = *status == BRIM_OK ? from - to : 0;
+    if (!budget_lower(&c->budget, from, to, taken)) {
+        admit_undo(c, a.by, taken);
+        return false;
+    }
+    stripe_add(a.by.st, reserved, 0 - taken);
+    if (*status == BRIM_OK)
+        return true;
+    if (!dispose_is_under_way() && budget_room(&c->budget) < 0)
+        (void)admit_evict(c, a.by, (size_t)-budget_room(&c->budget), -1);
+    if (budget_room(&c->budget) >= 0)
+        *status = BRIM_OK;
+    return true;
+}
+
+brim_status brim_set_capacity(brim_cache *c, size_t capacity)
+{
+    brim_status status = BRIM_OK;
+    bool done = false;
+
+    if (c == NULL || capacity > SIZE_MAX / 2)
+        return BRIM_INVALID;
+    tally_add(&c->live, thread_self(), 0);
+    while (!done) {
+        size_t now = budget_capacity(&c->budget);
+        if (capacity >= now) {
+            done = budget_raise(&c->budget, now, capacity);
+            status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
+        } else {
+            done = lower(c, now, capacity, &status);
+        }
+    }
+    cache_drop_live(c, thread_self());
+    return status;
+}
+
+brim_status brim_reserve(brim_cache *c, size_t cost)
+{
+    struct admission a = {.cache = c, .charge = cost, .keep_old = true};
+
+    if (c == NULL)
+        return BRIM_INVALID;
+    if (cost > SIZE_MAX / 2)
+        return BRIM_FULL;
+    a.by = caller_of(c);
+    if (cost == 0)
+        return BRIM_OK;
+    if (admit(&a) != BRIM_OK)
+        return BRIM_FULL;
+    admit_to_user(c, a.by, cost);
+    return BRIM_OK;
+}
+
+void brim_unreserve(brim_cache *c, size_t cost)
+{
+    uint64_t by_user = c != NULL ? atom_load_relaxed(&c->by_user) : 0;
+
+    if (c == NULL)
+        return;
+    while (!atom_cas_relaxed(&c->by_user, &by_user, by_user - (cost < by_user ? cost : by_user))) {
+    }
+    budget_give(&c->budget, cost < by_user ? cost : (size_t)by_user); /* never more than was reserved */
+}
+
+/* ---- Trimming */
+
+size_t brim_trim(brim_cache *c, size_t target)
+{
+    size_t used = brim_used(c), freed;
+
+    if (c == NULL || used <= target)
+        return 0;
+    tally_add(&c->live, thread_self(), 0);
+    freed = admit_evict(c, caller_of(c), used - target, -1);
+    cache_drop_live(c, thread_self());
+    return freed;
+}
+
+size_t brim_trim_kind(brim_cache *c, const brim_kind *kind, size_t target)
+{
+    struct kind *k = c == NULL ? NULL : kind != NULL ? kind_look_up(c, kind) : c->default_kind;
+    size_t used = k != NULL ? tally_amount(&k->values) : 0, freed;
+
+    if (used <= target)
+        return 0;
+    tally_add(&c->live, thread_self(), 0);
+    freed = admit_evict(c, caller_of(c), used - target, (int)k->number);
+    cache_drop_live(c, thread_self());
+    return freed;
+}
+
+/* ---- Draining */
+
+struct drain {
+    const struct stripe *own;
+    uint64_t deadline;
+    int timeout_ms;
+    brim_status status;
+};
+
+static void drain_stripe(struct stripe *st, void *arg)
+{
+    struct drain *d = arg;
+    uint64_t dying = atom_load_acquire(&st->dying);
+
+    if (st == d->own && !st->shared)
+        return;
+    while (d->status == BRIM_OK && (int64_t)(dying - atom_load_acquire(&st->destroyed)) > 0) {
+        if (d->timeout_ms >= 0 && clock_now() >= d->deadline)
+            d->status = BRIM_TIMEOUT;
+        else
+            clock_pause(POLL_NS);
+    }
+}
+
+brim_status brim_drain(brim_cache *c, int timeout_ms)
+{
+    struct drain d = {NULL, 0, timeout_ms, BRIM_OK};
+
+    if (c == NULL)
+        return BRIM_INVALID;
+    if (dispose_is_under_way())
+        return BRIM_DEADLOCK; /* what this thread is destroying cannot be waited for by itself */
+    d.own = caller_of(c).st;
+    if (timeout_ms >= 0)
+        d.deadline = clock_now() + (uint64_t)timeout_ms * 1000000u;
+    stripes_each(&c->stripes, drain_stripe, &d);
+    return d.status;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/cache.h"
+
+#include <string.h>
+
+#include "cache/dispose.h"
+#include "cache/fork.h"
+#include "cache/walk.h"
+
+enum {
+    SHARDS_CHOSEN = 64,           /* at most, when the choice is ours */
+    SHARDS_MOST = 1 << 16,
+    SHARD_ENTRIES = 128,          /* at least, on average: below 64 a shard eviction gets worse */
+    TYPICAL_COST = 4096           /* of an entry, if nothing is known */
+};
+
+/* ---- Options */
+
+void brim_options_init_sized(brim_options *o, size_t size, size_t capacity)
+{
+    memset(o, 0, size);
+    o->size = size;
+    o->capacity = capacity;
+}
+
+void brim_entry_options_init_sized(brim_entry_options *o, size_t size)
+{
+    memset(o, 0, size);
+    o->size = size;
+}
+
+static brim_status validate(const brim_options *o)
+{
+    const brim_allocator *a = o->allocator;
+
+    if (o->size < sizeof *o || o->capacity > SIZE_MAX / 2 || o->shards > SHARDS_MOST ||
+        o->objective < BRIM_BALANCED || o->objective > BRIM_WORK || o->hash < BRIM_HASH_FAST ||
+        o->hash > BRIM_HASH_STRONG)
+        return BRIM_INVALID;
+    if (a != NULL && (a->size < sizeof *a || a->alloc == NULL || a->free == NULL))
+        return BRIM_INVALID;
+    if (o->borrow || o->protect_frame || o->now != NULL)
+        return BRIM_UNSUPPORTED;
+    return BRIM_OK;
+}
+
+static unsigned log2_up(unsigned n)
+{
+    unsigned bits = 0;
+
+    while ((1u << bits) < n)
+        bits++;
+    return bits;
+}
+
+static unsigned choose_shard_bits(const brim_options *o)
+{
+    size_t entries = o->capacity / (o->expected_cost != 0 ? o->expected_cost : TYPICAL_COST);
+    unsigned bits = 0;
+
+    if (o->shards != 0)
+        return log2_up(o->shards);
+    if (o->max_entries != 0 && o->max_entries < entries)
+        entries = o->max_entries;
+    while ((1u << bits) < SHARDS_CHOSEN && entries / SHARD_ENTRIES >> bits > 1)
+        bits++;
+    return bits;
+}
+
+/* ---- New */
+
+static void destroy_parts(struct brim_cache *c)
+{
+    brim_allocator mem = c->mem;
+
+    for (unsigned i = 0; i < c->shard_count; i++)
+        shard_destroy(&c->shards[i]);
+    mem_free(&mem, c->shards, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
+    slab_destroy(&c->slab);
+    kinds_destroy(c);
+    stripes_destroy(&c->stripes);
+    lock_destroy(&c->kind_lock);
+    if (c->name != NULL)
+        mem_free(&mem, c->name, strlen(c->name) + 1, 1);
+    mem_free(&mem, c, sizeof *c, CACHE_ALIGN);
+}
+
+static bool copy_name(struct brim_cache *c, const char *name)
+{
+    if (name == NULL)
+        return true;
+    c->name = mem_alloc(&c->mem, strlen(name) + 1, 1);
+    if (c->name != NULL)
+        memcpy(c->name, name, strlen(name) + 1);
+    return c->name != NULL;
+}
+
+static bool make_shards(struct brim_cache *c, brim_objective objective, struct budget *entries)
+{
+    c->shards = mem_alloc_zeroed(&c->mem, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
+    if (c->shards == NULL)
+        return false;
+    while (c->shard_count < 1u << c->shard_bits) {
+        if (!shard_init(&c->shards[c->shard_count], &c->mem, entries, objective, c->shard_bits))
+            return false;
+        c->shard_count++;
+    }
+    return true;
+}
+
+/* The parts that destroy_parts takes for granted. */
+static struct brim_cache *make_frame(const brim_allocator *mem)
+{
+    struct brim_cache *c = mem_alloc_zeroed(mem, sizeof *c, CACHE_ALIGN);
+
+    if (c == NULL)
+        return NULL;
+    c->mem = *mem;
+    if (!stripes_init(&c->stripes, &c->mem))
+        goto no_stripes;
+    if (!lock_init(&c->kind_lock, RANK_KIND))
+        goto no_lock;
+    if (!slab_init(&c->slab, &c->mem))
+        goto no_slab;
+    return c;
+no_slab:
+    lock_destroy(&c->kind_lock);
+no_lock:
+    stripes_destroy(&c->stripes);
+no_stripes:
+    mem_free(mem, c, sizeof *c, CACHE_ALIGN);
+    return NULL;
+}
+
+static brim_status fill(struct brim_cache *c, const brim_options *o)
+{
+    brim_status status;
+
+    c->charge_overhead = o->charge_overhead;
+    c->shard_bits = choose_shard_bits(o);
+    c->gone = o->gone;
+    c->gone_arg = o->gone_arg;
+    hasher_init(&c->hash, o->hash, o->seed);
+    tally_init(&c->live);
+    budget_init(&c->budget, o->capacity);
+    budget_init(&c->entries, o->max_entries);
+    if (!copy_name(c, o->name) || !make_shards(c, o->objective, o->max_entries != 0 ? &c->entries : NULL))
+        return BRIM_NOMEM;
+    if ((status = kind_get(c, o->kind, &c->default_kind)) != BRIM_OK)
+        return status;
+    tally_add(&c->live, thread_self(), 0);
+    return fork_join(c) ? BRIM_OK : BRIM_NOMEM;
+}
+
+brim_status brim_cache_new(const brim_options *o, brim_cache **out)
+{
+    brim_status status;
+    brim_cache *c;
+
+    if (out == NULL)
+        return BRIM_INVALID;
+    *out = NULL;
+    if (o == NULL)
+        return BRIM_INVALID;
+    if ((status = validate(o)) != BRIM_OK)
+        return status;
+    c = make_frame(o->allocator != NULL ? o->allocator : &mem_default);
+    if (c == NULL)
+        return BRIM_NOMEM;
+    if ((status = fill(c, o)) != BRIM_OK) {
+        destroy_parts(c);
+        return status;
+    }
+    *out = c;
+    return BRIM_OK;
+}
+
+/* ---- Free */
+
+static void finish(struct brim_cache *c)
+{
+    void (*gone)(void *) = c->gone;
+    void *arg = c->gone_arg;
+
+    fork_leave(c);
+    epoch_wait(&epoch_process); /* who dropped the others may still be on its way out */
+    destroy_parts(c);
+    if (gone != NULL)
+        gone(arg);
+}
+
+void cache_drop_live(struct brim_cache *c, struct thread *t)
+{
+    if (tally_drop(&c->live, t, 0))
+        finish(c);
+}
+
+void brim_cache_free(brim_cache *c)
+{
+    if (c == NULL)
+        return;
+    for (unsigned i = 0; i < c->shard_count; i++)
+        shard_close(&c->shards[i]);
+    walk_remove_all(c, BRIM_FREED);
+    kinds_close(c);
+    (void)tally_close(&c->live); /* never the last: our own hold is still among them */
+    cache_drop_live(c, thread_self());
+}
+
+/* ---- Small things */
+
+size_t cache_overhead(const struct brim_cache *c, size_t key_len)
+{
+    size_t size = entry_size(key_len);
+
+    /* The entry itself, and at the worst two words of the index. */
+    return c->charge_overhead ? (size + 31) / 32 * 32 + 16 : 0;
+}
+
+size_t cache_entry_cost(const struct entry *e)
+{
+    size_t len, charge = entry_cost(e);
+
+    if (entry_flags(e) & ENTRY_UNCHARGED)
+        return charge;
+    (void)entry_key(e, &len);
+    return charge - cache_overhead(cache_of(e), len);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A cache, as the files of this folder share it.  It lives until brim_cache_free was called and the last entry that a
+ * handle stands on is freed.
+ *
+ *   budget.room = capacity - sum of kinds' values.amount - sum of stripes' reserved - reserved_by_user
+ *
+ * when nothing is under way; brim_check looks.
+ */
+#ifndef BRIM_CACHE_CACHE_H
+#define BRIM_CACHE_CACHE_H
+
+#include "base/hash.h"
+#include "brim.h"
+#include "cache/kind.h"
+#include "part/slab.h"
+#include "part/stripe.h"
+#include "part/tally.h"
+#include "shard/shard.h"
+
+enum { CACHE_ALIGN = 128 };
+
+struct brim_cache {
+    /* constant */
+    brim_allocator mem;
+    struct hasher hash;
+    struct shard *shards;
+    unsigned shard_count, shard_bits;
+    bool charge_overhead;
+    struct kind *default_kind;
+    char *name;
+    void (*gone)(void *);
+    void *gone_arg;
+
+    struct stripes stripes;
+    struct slab slab;
+    struct tally live; /* entries that exist, and one for the cache itself */
+    struct budget budget;
+    struct budget entries;         /* of max_entries */
+    ATOM(uint64_t) by_user;        /* reserved by brim_reserve */
+    ATOM(uint64_t) uncharged;      /* cost of wrapped values */
+    ATOM(struct thread *) turn;    /* the large admission that keeps what it has: see admit.c */
+    struct lock kind_lock;
+    ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
+
+    struct brim_cache *next, **back; /* the list of all: fork.c's lock */
+};
+
+/* Who calls, where: looked up once for each call. */
+struct caller {
+    struct thread *t;
+    struct stripe *st;
+};
+
+static inline struct caller caller_of(struct brim_cache *c)
+{
+    struct caller w;
+
+    w.t = thread_self();
+    w.st = stripe_of(&c->stripes, w.t);
+    return w;
+}
+
+static inline struct shard *cache_shard(struct brim_cache *c, uint32_t place)
+{
+    return &c->shards[(uint64_t)place >> (32 - c->shard_bits)];
+}
+
+/*
+ * cache_overhead(c, key_len):
+ * What an entry is charged beyond its cost: 0, or with options.charge_overhead the memory it takes.
+ */
+size_t cache_overhead(const struct brim_cache *c, size_t key_len);
+
+/*
+ * cache_entry_cost(e):
+ * The cost that the user gave.
+ */
+size_t cache_entry_cost(const struct entry *e);
+
+static inline struct brim_cache *cache_of(const struct entry *e)
+{
+    return kind_of(e)->cache;
+}
+
+/*
+ * cache_drop_live(c, t):
+ * One existing entry less, or the cache's own hold: whoever drops the last one frees the cache.
+ */
+void cache_drop_live(struct brim_cache *c, struct thread *t);
+
+/* A handle is the entry. */
+static inline struct entry *entry_of_ref(const brim_ref *ref)
+{
+    return (struct entry *)(uintptr_t)ref;
+}
+
+static inline struct entry *entry_of_key(const brim_key *key)
+{
+    return (struct entry *)(uintptr_t)key;
+}
+
+static inline brim_ref *ref_of(struct entry *e)
+{
+    return (brim_ref *)e;
+}
+
+static inline brim_key *key_of(struct entry *e)
+{
+    return (brim_key *)e;
+}
+
+#endif

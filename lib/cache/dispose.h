@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What happens to entries that have left: announced to their kind's listener, and, when nobody holds them, destroyed,
+ * one before the next, no lock held, in no section (G1, G3).  A call made by one of these callbacks adds what it made
+ * leave to the list of the outermost call, so that the stack stays bounded.
+ */
+#ifndef BRIM_CACHE_DISPOSE_H
+#define BRIM_CACHE_DISPOSE_H
+
+#include "cache/cache.h"
+
+/* Room kept by who evicts: what its victims free is its own until it is admitted (G5). */
+struct claim {
+    struct brim_cache *cache;
+    struct caller by;
+    size_t have;
+};
+
+/*
+ * dispose(left, claim):
+ * End all of ${left}.  What those flagged CLAIMED free goes to ${claim}.
+ */
+void dispose(struct entry_list *left, struct claim *claim);
+
+/*
+ * dispose_last(e):
+ * End one entry whose last hold is gone (ENTRY_LAST), announced long ago.
+ */
+void dispose_last(struct entry *e);
+
+/*
+ * dispose_is_under_way():
+ * True in a destructor or listener: nothing is evicted then.
+ */
+bool dispose_is_under_way(void);
+
+/*
+ * dispose_key(e):
+ * Drop a key.
+ */
+void dispose_key(struct entry *e);
+
+/*
+ * dispose_unborn(c, e):
+ * Free an entry that was never published.
+ */
+void dispose_unborn(struct brim_cache *c, struct entry *e);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/dispose.h"
+#include "entry/slot.h"
+
+static bool key_is_bad(const void *key, size_t key_len)
+{
+    return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
+}
+
+static brim_ref *found(struct entry *e, struct entry *last, struct stripe *st)
+{
+    if (last != NULL)
+        dispose_last(last);
+    if (e == NULL) {
+        stripe_add(st, misses, 1);
+        return NULL;
+    }
+    stripe_add(st, hits, 1);
+    return ref_of(e);
+}
+
+brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
+{
+    struct entry *e, *last;
+    struct caller by;
+    uint64_t hash;
+
+    if (c == NULL || key_is_bad(key, key_len))
+        return NULL;
+    by = caller_of(c);
+    hash = hash_bytes(&c->hash, key, key_len);
+    section_enter(by.t);
+    e = shard_find(cache_shard(c, hash_place(hash)), hash, key, key_len, by.st, &last);
+    if (e != NULL)
+        entry_mark_used(e);
+    section_leave(by.t);
+    return found(e, last, by.st);
+}
+
+bool brim_contains(brim_cache *c, const void *key, size_t key_len)
+{
+    struct thread *t;
+    uint64_t hash;
+    bool there;
+
+    if (c == NULL || key_is_bad(key, key_len))
+        return false;
+    t = thread_self();
+    hash = hash_bytes(&c->hash, key, key_len);
+    section_enter(t);
+    there = shard_contains(cache_shard(c, hash_place(hash)), hash, key, key_len);
+    section_leave(t);
+    return there;
+}
+
+bool brim_remove(brim_cache *c, const void *key, size_t key_len)
+{
+    struct entry_list left = {NULL, NULL};
+    uint64_t hash;
+    bool removed;
+
+    if (c == NULL || key_is_bad(key, key_len))
+        return false;
+    hash = hash_bytes(&c->hash, key, key_len);
+    removed = shard_remove_key(cache_shard(c, hash_place(hash)), hash, key, key_len, caller_of(c).st, &left);
+    dispose(&left, NULL);
+    return removed;
+}
+
+/*
+ * Through a handle: nothing is hashed or probed.  In a section, which keeps the entry and with it the cache: a slot's
+ * count may go as soon as it was read.
+ */
+static brim_ref *hold_entry(struct entry *e, struct thread *t)
+{
+    struct stripe *st = stripe_ready(&cache_of(e)->stripes, t);
+    unsigned events = entry_try_hold(e);
+
+    shard_count_pins(st, e, events);
+    if (events & ENTRY_HELD) {
+        entry_mark_used(e);
+        stripe_add(st, hits, 1);
+    } else {
+        stripe_add(st, misses, 1);
+    }
+    section_leave(t);
+    if (events & ENTRY_LAST)
+        dispose_last(e);
+    return events & ENTRY_HELD ? ref_of(e) : NULL;
+}
+
+brim_ref *brim_key_find(brim_key *key)
+{
+    struct thread *t;
+
+    if (key == NULL)
+        return NULL;
+    t = thread_self();
+    section_enter(t);
+    return hold_entry(entry_of_key(key), t);
+}
+
+brim_ref *brim_slot_find(brim_slot *slot)
+{
+    struct thread *t;
+    struct entry *e;
+
+    if (slot == NULL)
+        return NULL;
+    t = thread_self();
+    section_enter(t);
+    e = slot_peek((struct slot *)(void *)slot);
+    if (e != NULL)
+        return hold_entry(e, t);
+    section_leave(t);
+    return NULL;
+}

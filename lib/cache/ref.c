@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/admit.h"
+
+void *brim_ref_value(const brim_ref *ref)
+{
+    return ref != NULL ? shared_get(entry_of_ref(ref)->value) : NULL;
+}
+
+size_t brim_ref_cost(const brim_ref *ref)
+{
+    return ref != NULL ? cache_entry_cost(entry_of_ref(ref)) : 0;
+}
+
+const brim_kind *brim_ref_kind(const brim_ref *ref)
+{
+    return ref != NULL ? kind_of(entry_of_ref(ref))->user : NULL;
+}
+
+static const void *bytes_of(const struct entry *e, size_t *key_len)
+{
+    size_t len = 0;
+    const void *key = NULL;
+
+    if (e != NULL && !(entry_flags(e) & ENTRY_ANONYMOUS))
+        key = entry_key(e, &len);
+    if (key_len != NULL)
+        *key_len = len;
+    return key;
+}
+
+const void *brim_ref_key_bytes(const brim_ref *ref, size_t *key_len)
+{
+    return bytes_of(entry_of_ref(ref), key_len);
+}
+
+const void *brim_key_bytes(const brim_key *key, size_t *key_len)
+{
+    return bytes_of(entry_of_key(key), key_len);
+}
+
+bool brim_ref_is_cached(const brim_ref *ref)
+{
+    return ref != NULL && entry_is_linked(entry_of_ref(ref));
+}
+
+/* Reserve what is more, change, and give back what is less.  False: another thread changed it in between. */
+static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge, brim_status *status)
+{
+    bool charged = !(entry_flags(e) & ENTRY_UNCHARGED);
+    struct caller by = caller_of(c);
+    size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0;
+    struct admission a = {c, by, reserved, NULL, e, 0, true};
+
+    if (reserved > 0 && admit(&a) != BRIM_OK) {
+        *status = BRIM_FULL;
+        return true;
+    }
+    if (!shard_set_cost(cache_shard(c, e->place), e, charge, reserved, by.st, &old)) {
+        admit_undo(c, by, reserved);
+        return false;
+    }
+    *status = BRIM_OK;
+    if (!charged) {
+        (void)atom_add_relaxed(&c->uncharged, (uint64_t)(charge - old)); /* relaxed: a statistic */
+        return true;
+    }
+    tally_adjust(&kind_of(e)->values, by.t, charge - old);
+    admit_undo(c, by, reserved - (charge > old ? charge - old : 0));
+    if (charge < old)
+        budget_give(&c->budget, old - charge);
+    return true;
+}
+
+brim_status brim_ref_set_cost(brim_ref *ref, size_t cost)
+{
+    struct entry *e = entry_of_ref(ref);
+    brim_status status;
+    size_t beyond;
+
+    if (ref == NULL)
+        return BRIM_INVALID;
+    if (cost > SIZE_MAX / 2)
+        return BRIM_FULL;
+    beyond = entry_cost(e) - cache_entry_cost(e);
+    while (!try_set_charge(cache_of(e), e, cost + beyond, &status)) {
+    }
+    return status;
+}
+
+brim_ref *brim_ref_copy(brim_ref *ref)
+{
+    if (ref != NULL)
+        entry_copy_hold(entry_of_ref(ref));
+    return ref;
+}
+
+void brim_release(brim_ref *ref)
+{
+    struct entry *e = entry_of_ref(ref);
+    struct caller by;
+    unsigned events;
+
+    if (ref == NULL)
+        return;
+    by = caller_of(cache_of(e));
+    section_enter(by.t);
+    events = entry_release(e);
+    shard_count_pins(by.st, e, events);
+    section_leave(by.t);
+    if (unlikely(events & ENTRY_LAST))
+        dispose_last(e);
+}
+
+bool brim_release_with(brim_ref *ref, unsigned flags)
+{
+    struct entry *e = entry_of_ref(ref);
+    struct entry_list left = {NULL, NULL};
+    struct brim_cache *c;
+
+    if (ref == NULL)
+        return false;
+    if (flags & BRIM_NOT_USEFUL)
+        entry_forget_use(e);
+    c = cache_of(e);
+    if ((flags & BRIM_REMOVE_IF_LAST) &&
+        shard_remove_if_last(cache_shard(c, e->place), e, caller_of(c).st, &left)) {
+        dispose(&left, NULL);
+        return true;
+    }
+    brim_release(ref);
+    return false;
+}

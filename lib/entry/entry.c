@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "entry/entry.h"
+
+#include <string.h>
+
+#include "base/debug.h"
+
+/* Holds that are about to overflow: a million below, so that all threads together cannot pass the end. */
+#define COUNT_LIMIT (STATE_COUNT_MASK - ((uint64_t)1 << 20))
+
+static uint64_t refs_of(uint64_t s)
+{
+    return s & STATE_COUNT_MASK;
+}
+
+static uint64_t keys_of(uint64_t s)
+{
+    return s / STATE_KEY & STATE_COUNT_MASK;
+}
+
+static uint64_t held_of(uint64_t s)
+{
+    return refs_of(s) - ((s & STATE_LINKED) != 0);
+}
+
+static uint64_t state_of(const struct entry *e)
+{
+    return atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
+}
+
+/* ---- Life */
+
+size_t entry_size(size_t key_len)
+{
+    return sizeof(struct entry) + key_len + (key_len < ENTRY_LONG ? 0 : sizeof(uint32_t));
+}
+
+void entry_init(struct entry *e, const void *key, size_t key_len, void *value, size_t cost)
+{
+    unsigned char *p = (unsigned char *)(e + 1);
+
+    atom_store_relaxed(&e->state, STATE_REF);
+    atom_store_relaxed(&e->next, (uintptr_t)0);
+    atom_store_relaxed(&e->cost, cost);
+    shared_set(e->value, value);
+    e->eviction = 0;
+    e->priority = ENTRY_NO_CAUSE;
+    if (key_len < ENTRY_LONG) {
+        e->key_len8 = (uint8_t)key_len;
+    } else {
+        uint32_t len = (uint32_t)key_len;
+        e->key_len8 = ENTRY_LONG;
+        memcpy(p, &len, sizeof len);
+        p += sizeof len;
+    }
+    if (key_len > 0)
+        memcpy(p, key, key_len);
+}
+
+void entry_publish(struct entry *e, unsigned refs, unsigned keys)
+{
+    /* Relaxed: the index word that makes it visible is stored with release. */
+    atom_store_relaxed(&e->state, STATE_LINKED + (refs + 1) * STATE_REF + keys * STATE_KEY);
+}
+
+/* ---- Refs */
+
+/*
+ * The last hold on an entry that has left is gone: become the one who destroys the value, unless a passing reader
+ * holds it again, who then comes here in its turn.  Acquire: every release before this one (edge destroy).
+ */
+static unsigned try_die(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    while (refs_of(s) == 0 && !(s & (STATE_LINKED | STATE_DEAD))) {
+        uint64_t dead = s + STATE_DEAD + STATE_KEY;
+        if (PLANTED(entry_die_relaxed)) {
+            if (atom_cas_relaxed(&e->state, &s, dead))
+                return ENTRY_LAST;
+        } else if (atom_cas_acq_rel(&e->state, &s, dead)) {
+            return ENTRY_LAST;
+        }
+    }
+    return 0;
+}
+
+unsigned entry_release(struct entry *e)
+{
+    unsigned events;
+    uint64_t s;
+
+    /* Release: what was done with the value comes before its destruction (edge destroy). */
+    if (PLANTED(entry_release_relaxed))
+        s = atom_sub_relaxed(&e->state, STATE_REF);
+    else
+        s = atom_sub_release(&e->state, STATE_REF);
+    if (unlikely(refs_of(s) == 0))
+        debug_panic("brim: a ref was released twice");
+    if (s & STATE_DEAD)
+        return 0;
+    events = held_of(s) == 1 ? ENTRY_UNPIN : 0;
+    if (refs_of(s) == 1)
+        events |= try_die(e);
+    return events;
+}
+
+unsigned entry_try_hold(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+    unsigned events;
+
+    if (unlikely(!(s & STATE_LINKED)))
+        return 0;
+    /*
+     * Relaxed: this receives nothing.  Key, value and cost came with the index word, or with the count that the
+     * caller has (edge publish).  Must become acquire if memory is ever reused within a section.
+     */
+    s = atom_add_relaxed(&e->state, STATE_REF);
+    if (unlikely(refs_of(s) >= COUNT_LIMIT))
+        debug_panic("brim: too many refs on one entry");
+    if (PLANTED(entry_hold_unchecked))
+        s |= STATE_LINKED;
+    if (likely(s & STATE_LINKED))
+        return ENTRY_HELD | (held_of(s) == 0 ? ENTRY_PIN : 0);
+    if (s & STATE_DEAD) {
+        (void)atom_sub_relaxed(&e->state, STATE_REF); /* relaxed: dead, nothing follows from it */
+        return 0;
+    }
+    events = held_of(s) == 0 ? ENTRY_PIN : 0;
+    return events | entry_release(e);
+}
+
+void entry_copy_hold(struct entry *e)
+{
+    /* Relaxed: the caller's own hold keeps all in place. */
+    uint64_t s = atom_add_relaxed(&e->state, STATE_REF);
+
+    if (unlikely(refs_of(s) >= COUNT_LIMIT))
+        debug_panic("brim: too many refs on one entry");
+}
+
+/* ---- Keys */
+
+void entry_copy_key(struct entry *e)
+{
+    /* Relaxed: as above. */
+    uint64_t s = atom_add_relaxed(&e->state, STATE_KEY);
+
+    if (unlikely(keys_of(s) >= COUNT_LIMIT))
+        debug_panic("brim: too many keys on one entry");
+}
+
+bool entry_try_key(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    for (;;) {
+        if (!PLANTED(entry_key_of_freed) && (s & STATE_DEAD) && keys_of(s) == 0)
+            return false;
+        if (unlikely(keys_of(s) >= COUNT_LIMIT))
+            debug_panic("brim: too many keys on one entry");
+        /* Relaxed: what the entry holds came with the slot's word, loaded with acquire. */
+        if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
+            return true;
+    }
+}
+
+bool entry_drop_key(struct entry *e)
+{
+    /* Release: our use of the entry comes before its memory goes; acquire: everybody else's (edge free). */
+    uint64_t s;
+
+    if (PLANTED(entry_drop_relaxed))
+        s = atom_sub_relaxed(&e->state, STATE_KEY);
+    else
+        s = atom_sub_acq_rel(&e->state, STATE_KEY);
+    if (unlikely(keys_of(s) == 0))
+        debug_panic("brim: a key was dropped twice");
+    return (s & STATE_DEAD) != 0 && keys_of(s) == 1;
+}
+
+/* ---- Leaving */
+
+/* What becomes of ${s} when the entry leaves: dead at once if only the link holds it. */
+static uint64_t leave(uint64_t s)
+{
+    if (refs_of(s) == 1)
+        return s - STATE_LINKED - STATE_REF + STATE_DEAD + STATE_KEY;
+    return s - STATE_LINKED;
+}
+
+/*
+ * Release: the successor was set before `linked' is cleared (edge replace).  Acquire: whoever released the value
+ * before us is done with it (edge destroy).
+ */
+bool entry_unlink(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    while (!atom_cas_acq_rel(&e->state, &s, leave(s))) {
+    }
+    return refs_of(s) == 1;
+}
+
+bool entry_try_evict(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    while ((s & STATE_LINKED) != 0 && refs_of(s) == 1)
+        if (atom_cas_acq_rel(&e->state, &s, leave(s)))
+            return true;
+    return false;
+}
+
+bool entry_remove_last(struct entry *e)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    while ((s & STATE_LINKED) != 0 && refs_of(s) == 2)
+        if (atom_cas_acq_rel(&e->state, &s, leave(s - STATE_REF)))
+            return true;
+    return false;
+}
+
+/* ---- Looking */
+
+bool entry_is_linked(const struct entry *e)
+{
+    return (state_of(e) & STATE_LINKED) != 0;
+}
+
+bool entry_is_held(const struct entry *e)
+{
+    return held_of(state_of(e)) != 0;
+}
+
+bool entry_is_dead(const struct entry *e)
+{
+    return (state_of(e) & STATE_DEAD) != 0;
+}
+
+bool entry_has_keys(const struct entry *e)
+{
+    return keys_of(state_of(e)) != 0;
+}
+
+/* Relaxed, all three: eviction takes the bit as a hint. */
+void entry_mark_used(struct entry *e)
+{
+    if (!(atom_load_relaxed(&e->state) & STATE_USED))
+        (void)atom_or_relaxed(&e->state, STATE_USED);
+}
+
+void entry_forget_use(struct entry *e)
+{
+    (void)atom_and_relaxed(&e->state, ~STATE_USED);
+}
+
+bool entry_take_use(struct entry *e)
+{
+    if (!(atom_load_relaxed(&e->state) & STATE_USED))
+        return false;
+    return (atom_and_relaxed(&e->state, ~STATE_USED) & STATE_USED) != 0;
+}

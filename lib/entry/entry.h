@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * KeyData: the one record of an entry, shared by the cache and every handle.  Only entry.c touches its state word.
+ *
+ * The state word
+ *
+ *   63  60 59   58   57   56   55         28 27          0
+ *   |  0  |hot|used|dead|linked|    keys    |    refs    |
+ *
+ *   refs    holds on the value: one for each brim_ref, one for the link from the index, passing ones of readers
+ *           that find out in the same step that the entry has left
+ *   keys    counts of brim_key handles and slots, and one for the thread that destroys the value
+ *   linked  look-ups may hold it; set at birth, cleared once, under the shard's mutex
+ *   dead    the value belongs to one thread, which destroys it; set once, by a compare-and-swap from refs = 0
+ *   used    found since eviction last looked
+ *   hot     not used yet: room for holds that are published instead of counted
+ *
+ * held(s) = refs - linked is what users hold, and what counts as pinned.
+ *
+ * The machine.  Transitions are single atomic operations on the word.
+ *
+ *   LINKED --hold: +ref, acq none--> LINKED          the result says linked: the hold stands
+ *   LINKED --evict: cas refs 1 -> 0, -linked, +dead, +key (acq_rel)--> DEAD    only while nobody holds it
+ *   LINKED --unlink: cas -linked (acq_rel)--> LEFT   somebody holds it; the link's ref passes to the unlinker
+ *   LINKED --unlink, refs = 1--> DEAD                as evict
+ *   LEFT   --hold: +ref--> LEFT                      the result says unlinked: undone by a release
+ *   LEFT   --release: -ref (release), refs > 0--> LEFT
+ *   LEFT   --release: refs now 0--> try: cas +dead +key (acq_rel) while refs = 0--> DEAD    one thread wins
+ *   DEAD   --hold and its undoing--> DEAD            trigger nothing: dead is set
+ *   DEAD   --the destroyer is done: -key (acq_rel)--> keys > 0: DEAD, the value gone; keys = 0: FREED
+ *   DEAD   --last key dropped: -key--> FREED         only if the destroyer's own is gone already
+ *
+ * So a last key dropped elsewhere cannot free the entry under the destroyer, and FREED is reached once: keys falls to
+ * 0 with dead set once, since who adds a key has one, or checks in a compare-and-swap that not (dead and keys = 0).
+ * Memory is reused only when no section that could have seen the entry is left (part/slab.h).
+ *
+ * Proved by test/litmus/entry.cpp and test/litmus/slot.cpp.
+ */
+#ifndef BRIM_ENTRY_ENTRY_H
+#define BRIM_ENTRY_ENTRY_H
+
+#include "base/atom.h"
+#include "brim.h"
+
+#define STATE_REF ((uint64_t)1)
+#define STATE_KEY ((uint64_t)1 << 28)
+#define STATE_COUNT_MASK (((uint64_t)1 << 28) - 1)
+#define STATE_LINKED ((uint64_t)1 << 56)
+#define STATE_DEAD ((uint64_t)1 << 57)
+#define STATE_USED ((uint64_t)1 << 58)
+
+enum entry_flag {        /* in kind_flags: constant once published */
+    ENTRY_CLASS = 3,     /* slab class */
+    ENTRY_ANONYMOUS = 4, /* no key bytes; found by handle only */
+    ENTRY_UNCHARGED = 8, /* wrapped: no part of the capacity */
+    ENTRY_PRIORITY = 48  /* the user's priority + 1 */
+};
+#define ENTRY_PRIORITY_SHIFT 4
+
+enum entry_eviction {      /* in eviction: the shard's mutex; once it has left, whoever has it in a list of victims */
+    ENTRY_FREQUENCY = 63,  /* uses seen by eviction */
+    ENTRY_POOLED = 64,     /* among its shard's candidates */
+    ENTRY_CLAIMED = 128    /* what its destruction frees belongs to who evicted it */
+};
+
+/* In `priority' of an entry that has left: why, until it was announced. */
+#define ENTRY_NO_CAUSE UINT32_MAX
+
+enum { ENTRY_LONG = 255 }; /* key_len8 of a key whose length stands before its bytes */
+
+struct entry {
+    ATOM(uint64_t) state;
+    SHARED(void *) value; /* constant once published */
+    ATOM(uintptr_t) next; /* 0; or the successor, set before `linked' is cleared; or, odd, a link: it has left */
+    ATOM(size_t) cost;    /* changed under the shard's mutex by a holder of the value */
+    uint32_t place;       /* of the hash; constant */
+    uint32_t priority;    /* as `eviction' below; a brim_cause once it has left */
+    uint8_t key_len8;     /* constant */
+    uint8_t eviction;     /* enum entry_eviction */
+    uint16_t work;        /* of re-creation, in a logarithmic scale; constant */
+    uint32_t kind_flags;  /* kind number << 8 | flags */
+};
+#ifndef BRIM_RELACY
+_Static_assert(sizeof(struct entry) == 48, "an entry with a key of 16 bytes is one cache line");
+_Static_assert(_Alignof(struct entry) <= 16, "the index keeps four bits in an entry's address");
+#endif
+
+/* What an operation on the state word brought about, for the caller to act on. */
+enum entry_event {
+    ENTRY_HELD = 1,  /* the hold stands */
+    ENTRY_PIN = 2,   /* the first hold: the cost is pinned now */
+    ENTRY_UNPIN = 4, /* the last hold has gone: the cost is pinned no more */
+    ENTRY_LAST = 8   /* the value is the caller's to destroy; then it drops the key that came with it */
+};
+
+/* ---- Life */
+
+/*
+ * entry_size(key_len):
+ * The bytes that an entry with a key of ${key_len} needs.
+ */
+size_t entry_size(size_t key_len);
+
+/*
+ * entry_init(e, key, key_len, value, cost):
+ * Make ${e} an entry, not linked, with one ref and no key: the caller's.  It copies the key.
+ */
+void entry_init(struct entry *e, const void *key, size_t key_len, void *value, size_t cost);
+
+/*
+ * entry_publish(e, refs, keys):
+ * Set the counts ${e} starts with, the link's ref not among them, and make it linked.  Before others can see it.
+ */
+void entry_publish(struct entry *e, unsigned refs, unsigned keys);
+
+/* ---- Refs */
+
+/*
+ * entry_try_hold(e):
+ * Hold the value unless it has left.  In a section, or with a count on ${e}.  Returns events; without HELD there is no
+ * hold, but the others may be set: undoing it can make the caller the last.
+ */
+unsigned entry_try_hold(struct entry *e);
+
+/*
+ * entry_copy_hold(e), entry_copy_key(e):
+ * One more of what the caller has.
+ */
+void entry_copy_hold(struct entry *e);
+void entry_copy_key(struct entry *e);
+
+/*
+ * entry_release(e):
+ * Give back a hold.  In a section: after it, ${e} may be gone but for the section.  Returns UNPIN, LAST.
+ */
+unsigned entry_release(struct entry *e);
+
+/* ---- Keys */
+
+/*
+ * entry_try_key(e):
+ * Count a key on an entry found in a slot, in a section.  False: it is about to be freed.
+ */
+bool entry_try_key(struct entry *e);
+
+/*
+ * entry_drop_key(e):
+ * Give back a key.  True: it was the last of a dead entry, whose memory is the caller's to retire.
+ */
+bool entry_drop_key(struct entry *e);
+
+/* ---- Leaving: under the shard's mutex */
+
+/*
+ * entry_unlink(e):
+ * Take it from look-ups; it must be linked.  True: nobody holds it, the value is the caller's as with LAST.  False:
+ * the link's ref is the caller's.
+ */
+bool entry_unlink(struct entry *e);
+
+/*
+ * entry_try_evict(e):
+ * Unlink it if nobody holds it; then the value is the caller's as with LAST.
+ */
+bool entry_try_evict(struct entry *e);
+
+/*
+ * entry_remove_last(e):
+ * The caller has a hold: unlink the entry and give the hold back, if it is the only one; then the value is the
+ * caller's as with LAST.  False: nothing changed.
+ */
+bool entry_remove_last(struct entry *e);
+
+/* ---- Looking */
+
+bool entry_is_linked(const struct entry *e);
+bool entry_is_held(const struct entry *e);
+bool entry_is_dead(const struct entry *e);
+bool entry_has_keys(const struct entry *e);
+void entry_mark_used(struct entry *e);
+void entry_forget_use(struct entry *e);
+
+/*
+ * entry_take_use(e):
+ * True if it was found since the last call.
+ */
+bool entry_take_use(struct entry *e);
+
+/*
+ * entry_key(e, len):
+ * Its key bytes.
+ */
+static inline const unsigned char *entry_key(const struct entry *e, size_t *len)
+{
+    const unsigned char *p = (const unsigned char *)(e + 1);
+
+    if (likely(e->key_len8 != ENTRY_LONG)) {
+        *len = e->key_len8;
+        return p;
+    }
+    *len = *(const uint32_t *)(const void *)p;
+    return p + sizeof(uint32_t);
+}
+
+static inline unsigned entry_flags(const struct entry *e)
+{
+    return e->kind_flags & 255;
+}
+
+static inline unsigned entry_kind(const struct entry *e)
+{
+    return e->kind_flags >> 8;
+}
+
+static inline size_t entry_cost(const struct entry *e)
+{
+    /* Relaxed: who changes it holds the value and knows of no order with who asks. */
+    return atom_load_relaxed(&((struct entry *)(uintptr_t)e)->cost);
+}
+
+/* ---- Lists of entries that have left, by `next': odd, so that readers who come by look the key up anew */
+
+struct entry_list {
+    struct entry *head, *tail;
+};
+
+static inline void entry_list_push(struct entry_list *l, struct entry *e)
+{
+    /* Release: a reader who meets the link sees, looking anew, what replaced the entry (edge replace). */
+    atom_store_release(&e->next, (uintptr_t)1);
+    if (l->tail != NULL)
+        atom_store_release(&l->tail->next, (uintptr_t)e | 1);
+    else
+        l->head = e;
+    l->tail = e;
+}
+
+static inline struct entry *entry_list_pop(struct entry_list *l)
+{
+    struct entry *e = l->head;
+
+    if (e != NULL) {
+        l->head = (struct entry *)(atom_load_relaxed(&e->next) & ~(uintptr_t)1);
+        if (l->head == NULL)
+            l->tail = NULL;
+    }
+    return e;
+}
+
+#endif

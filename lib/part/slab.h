@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Memory for entries: slots of 64, 96 and 128 bytes packed into regions, larger ones from the allocator.  Packing
+ * matters: entries of one line each in dense memory doubled the look-up rate of the C library's allocator.
+ *
+ * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.
+ * Waiting or free, a slot's third word is its link, with the lowest bit set: what an entry keeps there tells readers
+ * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
+ */
+#ifndef BRIM_PART_SLAB_H
+#define BRIM_PART_SLAB_H
+
+#include "base/lock.h"
+#include "base/mem.h"
+#include "part/thread.h"
+
+enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 64 };
+
+struct slab_slot {
+    uint64_t opaque[2];
+    ATOM(uintptr_t) link;
+};
+
+struct slab_class {
+    struct slab_slot *free;    /* ready for use */
+    struct slab_slot *recent;  /* given back since the batch was closed */
+    struct slab_slot *waiting; /* the batch: free once `stamp' has passed */
+    uint64_t stamp;
+    size_t weight;             /* of recent, in slots or 64 bytes */
+};
+
+struct slab_region {
+    struct slab_region *next;
+    size_t size;
+};
+
+struct slab_arena {
+    struct lock lock; /* protects all below */
+    struct slab_class class[SLAB_CLASSES];
+    char *bump, *end; /* of the newest region */
+    struct slab_region *regions;
+    size_t region_size; /* of the next one */
+    char pad[64];
+};
+
+struct slab {
+    const brim_allocator *mem;
+    ATOM(size_t) bytes; /* had from the allocator */
+    struct slab_arena arena[SLAB_ARENAS];
+};
+
+bool slab_init(struct slab *s, const brim_allocator *mem);
+
+/*
+ * slab_destroy(s):
+ * Give everything back.  No reader may be left.
+ */
+void slab_destroy(struct slab *s);
+
+/*
+ * slab_class_of(size):
+ * The class for ${size} bytes.
+ */
+unsigned slab_class_of(size_t size);
+
+/*
+ * slab_alloc(s, t, size):
+ * A slot of ${size} bytes or more, aligned to 16 or more; NULL: no memory.  Not in a section, no lock held.
+ */
+void *slab_alloc(struct slab *s, struct thread *t, size_t size);
+
+/*
+ * slab_retire(s, t, slot, class):
+ * Give ${slot} back once no section under way can see it.  It must be unlinked.  Not in a section, no lock held.
+ */
+void slab_retire(struct slab *s, struct thread *t, void *slot, unsigned class);
+
+/*
+ * slab_lock_all(s), slab_unlock_all(s):
+ * Around fork.
+ */
+void slab_lock_all(struct slab *s);
+void slab_unlock_all(struct slab *s);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Counters of one cache, a stripe for each thread number.  A stripe has one writer, so that counting is a load and a
+ * store and needs no locked instruction; stripe 0 is shared by those who have none of their own, and counts by
+ * atomic additions.  Sums are exact when nobody is counting, and never lose a count: a stripe passes to the next
+ * owner of its number as it is.
+ */
+#ifndef BRIM_PART_STRIPE_H
+#define BRIM_PART_STRIPE_H
+
+#include "base/mem.h"
+#include "part/thread.h"
+
+struct stripe {
+    ATOM(uint64_t) hits, misses, insertions, refused;
+    ATOM(uint64_t) left[7];          /* by brim_cause */
+    ATOM(uint64_t) pinned;           /* signed: + when an entry's first hold is taken, - when its last one goes */
+    ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
+    ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about */
+    bool shared;
+};
+
+enum { STRIPE_CHUNKS = 24, STRIPE_FIRST = 8 };
+
+struct stripes {
+    const brim_allocator *mem;
+    ATOM(struct stripe *) chunk[STRIPE_CHUNKS]; /* of 8, 16, 32, ... stripes; published once, never moved */
+};
+
+/*
+ * stripes_init(s, mem):
+ * False: no memory.
+ */
+bool stripes_init(struct stripes *s, const brim_allocator *mem);
+void stripes_destroy(struct stripes *s);
+
+struct stripe *stripe_of_slow(struct stripes *s, unsigned number);
+
+/*
+ * stripe_of(s, t):
+ * The stripe of thread ${t}; the shared one if there is no memory for it.  May allocate: not in a section.
+ */
+static inline struct stripe *stripe_of(struct stripes *s, const struct thread *t)
+{
+    if (likely(t->number < STRIPE_FIRST))
+        return atom_load_acquire(&s->chunk[0]) + t->number;
+    return stripe_of_slow(s, t->number);
+}
+
+/*
+ * stripe_ready(s, t):
+ * The same without memory: the shared one if there is none yet.  Also in a section.
+ */
+struct stripe *stripe_ready(struct stripes *s, const struct thread *t);
+
+/*
+ * stripe_add(st, field, n):
+ * Relaxed: only its own thread writes a stripe, and sums are promised to nobody while others count.
+ */
+#define stripe_add(st, field, n)                                                                                  \
+    do {                                                                                                          \
+        if (unlikely((st)->shared))                                                                               \
+            (void)atom_add_relaxed(&(st)->field, (uint64_t)(n));                                                  \
+        else                                                                                                      \
+            atom_store_relaxed(&(st)->field, atom_load_relaxed(&(st)->field) + (uint64_t)(n));                    \
+    } while (0)
+
+/*
+ * stripes_each(s, fn, arg):
+ * Call ${fn} on every stripe that there is.
+ */
+void stripes_each(const struct stripes *s, void (*fn)(struct stripe *st, void *arg), void *arg);
+
+/*
+ * stripes_sum(s, offset):
+ * The sum of one counter, given as offsetof(struct stripe, it).
+ */
+uint64_t stripes_sum(const struct stripes *s, size_t offset);
+size_t stripes_bytes(const struct stripes *s);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "part/tally.h"
+
+#define BIAS ((uint64_t)1 << 62)
+
+void tally_init(struct tally *y)
+{
+    for (unsigned i = 0; i < TALLY_PARTS; i++) {
+        atom_store_relaxed(&y->part[i].n, 0);
+        atom_store_relaxed(&y->part[i].amount, 0);
+    }
+    atom_store_relaxed(&y->closing, 0);
+    atom_store_relaxed(&y->total, BIAS);
+}
+
+static struct tally_part *part_of(struct tally *y, const struct thread *t)
+{
+    return &y->part[t->number % TALLY_PARTS];
+}
+
+void tally_adjust(struct tally *y, struct thread *t, size_t delta)
+{
+    (void)atom_add_relaxed(&part_of(y, t)->amount, delta); /* relaxed: it is only summed */
+}
+
+/*
+ * The section makes tally_close wait until an addition to a part is seen by its sum: who enters later sees `closing'.
+ */
+void tally_add(struct tally *y, struct thread *t, size_t amount)
+{
+    tally_adjust(y, t, amount);
+    section_enter(t);
+    if (likely(!atom_load_acquire(&y->closing)))
+        (void)atom_add_relaxed(&part_of(y, t)->n, 1);
+    else
+        (void)atom_add_relaxed(&y->total, 1);
+    section_leave(t);
+}
+
+bool tally_drop(struct tally *y, struct thread *t, size_t amount)
+{
+    bool last = false;
+
+    tally_adjust(y, t, (size_t)0 - amount);
+    section_enter(t);
+    if (likely(!atom_load_acquire(&y->closing)))
+        (void)atom_sub_release(&part_of(y, t)->n, 1);
+    else
+        last = atom_sub_acq_rel(&y->total, 1) == 1;
+    section_leave(t);
+    return last;
+}
+
+bool tally_close(struct tally *y)
+{
+    uint64_t sum = 0;
+
+    atom_store_seq_cst(&y->closing, 1);
+    epoch_wait(&epoch_process);
+    for (unsigned i = 0; i < TALLY_PARTS; i++)
+        sum += atom_load_acquire(&y->part[i].n);
+    sum -= BIAS;
+    return atom_add_acq_rel(&y->total, sum) + sum == 0;
+}
+
+uint64_t tally_count(const struct tally *y)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < TALLY_PARTS; i++)
+        sum += atom_load_relaxed(&y->part[i].n);
+    return sum;
+}
+
+size_t tally_amount(const struct tally *y)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < TALLY_PARTS; i++)
+        sum += atom_load_relaxed(&y->part[i].amount);
+    return sum;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A count of things alive that many threads change at once and nobody needs to see reach zero until it is closed:
+ * until then it is spread over eight lines; closing gathers them into one word, whose way to zero is seen exactly
+ * once (as Linux's percpu_ref does).  With each thing goes an amount, which is only summed.
+ *
+ *   alive = sum of part[].n + total - BIAS     while open and while closing
+ *   alive = total                              once closed
+ */
+#ifndef BRIM_PART_TALLY_H
+#define BRIM_PART_TALLY_H
+
+#include "part/thread.h"
+
+enum { TALLY_PARTS = 8 };
+
+struct tally_part {
+    ATOM(uint64_t) n, amount; /* signed */
+    char pad[48];
+};
+
+struct tally {
+    struct tally_part part[TALLY_PARTS];
+    ATOM(uint64_t) total;
+    ATOM(uint32_t) closing;
+};
+
+void tally_init(struct tally *y);
+
+/*
+ * tally_add(y, t, amount), tally_drop(y, t, amount):
+ * One thing more, one less.  Dropping returns true if the tally is closed and that was the last: the caller ends what
+ * was counted.  Not in a section.
+ */
+void tally_add(struct tally *y, struct thread *t, size_t amount);
+bool tally_drop(struct tally *y, struct thread *t, size_t amount);
+
+/*
+ * tally_close(y):
+ * From now on see it reach zero.  True: it is zero already, and no drop says so.  Once.  Waits for sections.
+ */
+bool tally_close(struct tally *y);
+
+/*
+ * tally_adjust(y, t, delta):
+ * Change the amount alone.
+ */
+void tally_adjust(struct tally *y, struct thread *t, size_t delta);
+
+uint64_t tally_count(const struct tally *y);  /* exact while nothing changes, and before it is closed */
+size_t tally_amount(const struct tally *y);
+
+#endif

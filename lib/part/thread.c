@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "part/thread.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "part/membarrier.h"
+
+#define RECORD_ALIGN 128 /* two lines: the neighbour's is prefetched along */
+
+_Thread_local struct thread_tls thread_tls;
+
+static struct thread overflow = {.shared = true};
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t exit_key;
+static bool have_exit_key;
+static ATOM(uint32_t) numbers; /* given out so far */
+
+/*
+ * Runs in each round of a dying thread's destructors and gives the record back in the last, so that the user's
+ * destructors may still call us.  Those that run after it in that round use the shared record.
+ */
+static void thread_ends(void *arg)
+{
+    struct thread *t = arg;
+
+    if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, t) == 0)
+        return;
+    thread_tls.self = &overflow;
+    /* Release: the next owner's stores follow ours (edge record). */
+    atom_store_release(&t->in_use, 0);
+}
+
+static void push(struct thread *t)
+{
+    struct thread *head = atom_load_acquire(&epoch_process.threads);
+
+    do
+        t->next = head;
+    while (!atom_cas_acq_rel(&epoch_process.threads, &head, t));
+}
+
+static void start(void)
+{
+    have_exit_key = pthread_key_create(&exit_key, thread_ends) == 0;
+    push(&overflow);
+    atom_store_seq_cst(&epoch_process.asymmetric, membarrier_register() ? 1u : 0u);
+}
+
+static struct thread *reuse(void)
+{
+    for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
+        uint32_t unused = 0;
+        if (!t->shared && atom_load_relaxed(&t->in_use) == 0 && atom_cas_acq_rel(&t->in_use, &unused, 1))
+            return t;
+    }
+    return NULL;
+}
+
+static struct thread *make(void)
+{
+    void *p = NULL;
+    struct thread *t;
+
+    if (posix_memalign(&p, RECORD_ALIGN, sizeof *t) != 0)
+        return NULL;
+    t = p;
+    atom_store_relaxed(&t->epoch, 0);
+    atom_store_relaxed(&t->in_use, 1);
+    t->shared = false;
+    t->number = atom_add_relaxed(&numbers, 1) + 1;
+    push(t);
+    return t;
+}
+
+struct thread *thread_self_slow(void)
+{
+    struct thread *t = NULL;
+
+    pthread_once(&once, start);
+    if (have_exit_key)
+        t = reuse();
+    if (t == NULL && have_exit_key)
+        t = make();
+    if (t != NULL && pthread_setspecific(exit_key, t) != 0) {
+        atom_store_release(&t->in_use, 0);
+        t = NULL;
+    }
+    if (t == NULL)
+        return &overflow; /* not remembered: memory may be had at the next call */
+    t->rounds = 0;
+    t->random = hash_entropy();
+    thread_tls.self = t;
+    return t;
+}
+
+uint64_t thread_random(struct thread *t)
+{
+    static ATOM(uint64_t) shared;
+    uint64_t state;
+
+    if (!t->shared)
+        return hash_random(&t->random);
+    state = atom_add_relaxed(&shared, 0x9E3779B97F4A7C15u); /* relaxed: any number will do */
+    return hash_random(&state);
+}
+
+void thread_child(struct thread *self)
+{
+    for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
+        if (t == self)
+            continue;
+        atom_store_relaxed(&t->epoch, 0);
+        atom_store_relaxed(&t->in_use, 0);
+    }
+}

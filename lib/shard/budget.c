@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "shard/budget.h"
+
+void budget_init(struct budget *b, size_t capacity)
+{
+    atom_store_relaxed(&b->capacity, (uint64_t)capacity);
+    atom_store_relaxed(&b->room, (uint64_t)capacity);
+}
+
+/*
+ * Relaxed, but for lowering and raising: room is a count, and nothing is read through it.  Who observes used and
+ * capacity reads the room first (acquire), then the capacity: edge budget.
+ */
+bool budget_take(struct budget *b, size_t n)
+{
+    uint64_t room = atom_load_relaxed(&b->room);
+
+    if (PLANTED(budget_check_then_take)) {
+        if ((int64_t)room < (int64_t)n)
+            return false;
+        (void)atom_sub_relaxed(&b->room, (uint64_t)n);
+        return true;
+    }
+    while ((int64_t)room >= (int64_t)n)
+        if (atom_cas_acq_rel(&b->room, &room, room - n))
+            return true;
+    return false;
+}
+
+void budget_give(struct budget *b, size_t n)
+{
+    (void)atom_add_acq_rel(&b->room, (uint64_t)n);
+}
+
+/* The capacity first: until the room follows, the difference counts as used. */
+bool budget_raise(struct budget *b, size_t from, size_t to)
+{
+    uint64_t old = from;
+
+    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to))
+        if (old != from)
+            return false;
+    (void)atom_add_acq_rel(&b->room, (uint64_t)(to - from));
+    return true;
+}
+
+bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
+{
+    uint64_t old = from;
+
+    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to))
+        if (old != from)
+            return false;
+    if (from - to > taken)
+        (void)atom_sub_acq_rel(&b->room, (uint64_t)(from - to - taken));
+    return true;
+}
+
+size_t budget_capacity(const struct budget *b)
+{
+    return (size_t)atom_load_acquire(&((struct budget *)(uintptr_t)b)->capacity);
+}
+
+int64_t budget_room(const struct budget *b)
+{
+    return (int64_t)atom_load_acquire(&((struct budget *)(uintptr_t)b)->room);
+}
+
+/*
+ * The two words are read one after the other; the capacity is read on both sides, and again if it changed, so that
+ * what is told is used of one capacity.
+ */
+size_t budget_used(const struct budget *b)
+{
+    for (;;) {
+        size_t capacity = budget_capacity(b);
+        int64_t room = budget_room(b);
+
+        if (budget_capacity(b) == capacity)
+            return room > (int64_t)capacity ? 0 : (size_t)((int64_t)capacity - room);
+    }
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#include "shard/shard.h"
+
+enum { TABLE_ALIGN = 64, SAMPLES = 4 };
+
+static struct table *table_new(const brim_allocator *mem, uint32_t buckets)
+{
+    struct table *t = mem_alloc_zeroed(mem, index_table_size(buckets), TABLE_ALIGN);
+
+    if (t != NULL)
+        index_table_init(t, buckets);
+    return t;
+}
+
+static void table_free(const brim_allocator *mem, struct table *t)
+{
+    if (t != NULL)
+        mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
+}
+
+bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entries, brim_objective objective,
+                unsigned shard_bits)
+{
+    struct table *t = table_new(mem, 1);
+
+    if (t == NULL)
+        return false;
+    if (!lock_init(&sh->lock, RANK_SHARD)) {
+        table_free(mem, t);
+        return false;
+    }
+    sh->mem = mem;
+    sh->entries = entries;
+    index_init(&sh->index, t, shard_bits);
+    policy_init(&sh->policy, objective);
+    return true;
+}
+
+void shard_destroy(struct shard *sh)
+{
+    table_free(sh->mem, atom_load_acquire(&sh->index.table));
+    lock_destroy(&sh->lock);
+}
+
+size_t shard_bytes(const struct shard *sh)
+{
+    struct table *t = atom_load_acquire(&((struct shard *)(uintptr_t)sh)->index.table);
+
+    return index_table_size(t->buckets);
+}
+
+/* ---- Look-ups: no lock */
+
+/*
+ * The entry that look-ups of the key find, from ${e} on: itself while it is linked; else its successor, for a replace
+ * under way; else, with an odd link, whatever the index says now, and ${*again} is set; else none.
+ * Acquire: the successor's fields, and the index word stored before the link (edge replace).
+ */
+static struct entry *successor(struct entry *e, bool *again)
+{
+    uintptr_t next = PLANTED(shard_successor_relaxed) ? atom_load_relaxed(&e->next) : atom_load_acquire(&e->next);
+
+    *again = (next & 1) != 0;
+    return *again ? NULL : (struct entry *)next;
+}
+
+struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
+                         struct entry **last)
+{
+    bool again;
+
+    *last = NULL;
+    do {
+        struct entry *e = index_find(&sh->index, hash, key, len);
+        again = false;
+        while (e != NULL) {
+            unsigned events = entry_try_hold(e);
+            shard_count_pins(st, e, events);
+            if (likely(events & ENTRY_HELD))
+                return e;
+            if (events & ENTRY_LAST) {
+                *last = e;
+                return NULL; /* a miss was true when it left; rare enough not to look again */
+            }
+            e = successor(e, &again);
+        }
+    } while (again);
+    return NULL;
+}
+
+bool shard_contains(const struct shard *sh, uint64_t hash, const void *key, size_t len)
+{
+    bool again;
+
+    do {
+        struct entry *e = index_find(&sh->index, hash, key, len);
+        again = false;
+        while (e != NULL && !entry_is_linked(e))
+            e = successor(e, &again);
+        if (e != NULL)
+            return true;
+    } while (again);
+    return false;
+}
+
+/* ---- Under the mutex */
+
+static void count_locked(struct shard *sh, size_t charge, int n)
+{
+    /* Relaxed: readers take them as they are; the mutex orders writers. */
+    atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + (n > 0 ? charge : 0 - charge));
+    atom_store_relaxed(&sh->count, atom_load_relaxed(&sh->count) + (uint32_t)n);
+}
+
+/* What ${e}, just unlinked, needs before the mutex is released. */
+static void leave_locked(struct shard *sh, struct entry *e, brim_cause cause, bool claim, struct stripe *st,
+                         struct entry_list *left)
+{
+    policy_forget(&sh->policy, e);
+    count_locked(sh, entry_cost(e), -1);
+    e->priority = (uint32_t)cause;
+    e->eviction = claim ? ENTRY_CLAIMED : 0;
+    stripe_add(st, dying, 1);
+    if (sh->entries != NULL && cause != BRIM_REPLACED)
+        budget_give(sh->entries, 1);
+    entry_list_push(left, e);
+}
+
+static void unlink_locked(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st,
+                          struct entry_list *left)
+{
+    (void)entry_unlink(e);
+    index_remove_locked(&sh->index, e);
+    leave_locked(sh, e, cause, false, st, left);
+}
+
+static void join_locked(struct shard *sh, struct entry *e)
+{
+    policy_admit(&sh->policy, e);
+    count_locked(sh, entry_cost(e), 1);
+}
+
+/*
+ * One step (G6).  The successor is set; then `linked' is cleared in the old one's state word, from where on every
+ * look-up finds the new one: by the successor, or once the word is swapped, by the index.
+ */
+static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, struct stripe *st,
+                           struct entry_list *left)
+{
+    if (PLANTED(shard_replace_unlinks_first))
+        (void)entry_unlink(old);
+    /* Release: the new entry's fields (edge replace). */
+    atom_store_release(&old->next, (uintptr_t)e);
+    if (!PLANTED(shard_replace_unlinks_first))
+        (void)entry_unlink(old);
+    index_swap_locked(&sh->index, old, e);
+    join_locked(sh, e);
+    leave_locked(sh, old, BRIM_REPLACED, false, st, left);
+}
+
+static struct entry *find_old_locked(const struct shard *sh, const struct shard_link *l)
+{
+    size_t len;
+    const void *key = entry_key(l->e, &len);
+
+    if (l->expected != NULL)
+        return l->expected;
+    if (entry_flags(l->e) & ENTRY_ANONYMOUS)
+        return NULL;
+    return index_find(&sh->index, (uint64_t)l->tag << 48 | l->e->place, key, len);
+}
+
+static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct stripe *st,
+                                      struct entry_list *left)
+{
+    struct entry *old = find_old_locked(sh, l);
+
+    if (sh->closed || (l->expected != NULL && !entry_is_linked(old)))
+        return SHARD_GONE;
+    if (old != NULL && l->only_if_absent) {
+        shard_count_pins(st, old, entry_try_hold(old)); /* it is linked and stays so: the hold stands */
+        l->there = old;
+        return SHARD_EXISTS;
+    }
+    l->added = old == NULL;
+    if (old == NULL && !index_has_room(&sh->index))
+        return SHARD_NOMEM;
+    if (old == NULL && sh->entries != NULL && !budget_take(sh->entries, 1))
+        return SHARD_NO_ENTRY;
+    entry_publish(l->e, l->refs, l->keys);
+    if (old != NULL) {
+        replace_locked(sh, old, l->e, st, left);
+    } else {
+        join_locked(sh, l->e);
+        index_insert_locked(&sh->index, l->e, l->tag);
+    }
+    stripe_add(st, reserved, 0 - entry_cost(l->e));
+    if (l->refs > 0)
+        stripe_add(st, pinned, entry_cost(l->e));
+    stripe_add(st, insertions, 1);
+    return SHARD_LINKED;
+}
+
+static bool index_is_ill_sized_locked(const struct shard *sh)
+{
+    return index_wanted(&sh->index, 1) != atom_load_relaxed(&((struct shard *)(uintptr_t)sh)->index.table)->buckets;
+}
+
+void shard_fit_index(struct shard *sh)
+{
+    struct table *fresh, *old = NULL;
+    uint32_t wanted;
+
+    lock_acquire(&sh->lock);
+    wanted = index_wanted(&sh->index, 1);
+    lock_release(&sh->lock);
+    fresh = table_new(sh->mem, wanted);
+    if (fresh == NULL)
+        return; /* the old one goes on as long as it has room */
+    lock_acquire(&sh->lock);
+    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_WORDS * 9 / 10)
+        old = index_rebuild_locked(&sh->index, fresh);
+    lock_release(&sh->lock);
+    if (old == NULL) {
+        table_free(sh->mem, fresh);
+        return;
+    }
+    epoch_wait(&epoch_process);
+    table_free(sh->mem, old);
+}
+
+enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct stripe *st, struct entry_list *left)
+{
+    enum shard_outcome outcome;
+    bool fit;
+
+    do {
+        lock_acquire(&sh->lock);
+        outcome = link_locked(sh, l, st, left);
+        fit = index_is_ill_sized_locked(sh);
+        lock_release(&sh->lock);
+        if (fit)
+            shard_fit_index(sh);
+        fit = false;
+        if (outcome == SHARD_NOMEM) {
+            lock_acquire(&sh->lock);
+            fit = index_has_room(&sh->index);
+            lock_release(&sh->lock);
+        }
+    } while (fit);
+    return outcome;
+}
+
+bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left)
+{
+    bool there, fit;
+
+    lock_acquire(&sh->lock);
+    there = entry_is_linked(e);
+    if (there)
+        unlink_locked(sh, e, cause, st, left);
+    fit = index_is_ill_sized_locked(sh);
+    lock_release(&sh->lock);
+    if (fit)
+        shard_fit_index(sh);
+    return there;
+}
+
+bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
+                      struct entry_list *left)
+{
+    struct entry *e;
+    bool fit;
+
+    lock_acquire(&sh->lock);
+    e = index_find(&sh->index, hash, key, len);
+    if (e != NULL)
+        unlink_locked(sh, e, BRIM_REMOVED, st, left);
+    fit = index_is_ill_sized_locked(sh);
+    lock_release(&sh->lock);
+    if (fit)
+        shard_fit_index(sh);
+    return e != NULL;
+}
+
+bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left)
+{
+    bool last;
+
+    lock_acquire(&sh->lock);
+    last = entry_remove_last(e);
+    if (last) {
+        shard_count_pins(st, e, ENTRY_UNPIN);
+        index_remove_locked(&sh->index, e);
+        leave_locked(sh, e, BRIM_REMOVED, false, st, left);
+    }
+    lock_release(&sh->lock);
+    return last;
+}
+
+/* ---- Eviction */
+
+static bool spared(const struct shard_sweep *w, const struct entry *e)
+{
+    return e == w->keep || (w->like != NULL && e->place == w->like->place) ||
+           (w->kind >= 0 && entry_kind(e) != (unsigned)w->kind);
+}
+
+static bool evict_locked(struct shard *sh, struct entry *e, struct shard_sweep *w, struct stripe *st,
+                         struct entry_list *left)
+{
+    if (!entry_try_evict(e))
+        return false;
+    index_remove_locked(&sh->index, e);
+    w->freed += entry_cost(e);
+    leave_locked(sh, e, w->cause, w->claim, st, left);
+    return true;
+}
+
+bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t len, struct entry *expected,
+                     struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+{
+    struct entry *e = expected;
+    bool evicted;
+
+    lock_acquire(&sh->lock);
+    if (e == NULL)
+        e = index_find(&sh->index, hash, key, len);
+    evicted = e != NULL && entry_is_linked(e) && entry_cost(e) >= w->need && evict_locked(sh, e, w, st, left);
+    lock_release(&sh->lock);
+    return evicted;
+}
+
+/* The policy's choice among a sample and what it keeps from before. */
+static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st,
+                             struct entry_list *left)
+{
+    struct entry *sample[POLICY_SAMPLE], *e;
+    unsigned n = index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE);
+
+    policy_consider(&sh->policy, sample, n);
+    while ((e = policy_next(&sh->policy)) != NULL) {
+        if (spared(w, e) || entry_is_held(e))
+            continue;
+        policy_evicted(&sh->policy, e);
+        if (evict_locked(sh, e, w, st, left))
+            return true;
+    }
+    return false;
+}
+
+void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st, struct entry_list *left)
+{
+    unsigned fails = 0;
+    bool fit;
+
+    lock_acquire(&sh->lock);
+    for (unsigned n = 0; n < SHARD_BATCH / POLICY_SAMPLE && w->freed < w->need && fails < SAMPLES; n++)
+        if (!evict_one_locked(sh, w, t, st, left))
+            fails++;
+    fit = index_is_ill_sized_locked(sh);
+    lock_release(&sh->lock);
+    if (fit)
+        shard_fit_index(sh);
+}
+
+bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
+                 struct entry_list *left)
+{
+    struct entry *e[SHARD_BATCH];
+    unsigned n;
+
+    lock_acquire(&sh->lock);
+    n = index_scan_locked(&sh->index, c, e, SHARD_BATCH);
+    for (unsigned i = 0; i < n && w->freed < w->need; i++) {
+        if (spared(w, e[i]))
+            continue;
+        if (!evict_locked(sh, e[i], w, st, left) && w->held_too)
+            unlink_locked(sh, e[i], w->cause, st, left);
+    }
+    lock_release(&sh->lock);
+    return n > 0;
+}
+
+unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st)
+{
+    unsigned n;
+
+    lock_acquire(&sh->lock);
+    n = index_scan_locked(&sh->index, c, out, SHARD_BATCH);
+    for (unsigned i = 0; i < n; i++)
+        shard_count_pins(st, out[i], entry_try_hold(out[i])); /* linked under the mutex: the hold stands */
+    lock_release(&sh->lock);
+    return n;
+}
+
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t reserved, struct stripe *st, size_t *old)
+{
+    bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), enough;
+
+    /* Who took the first hold just before us is still to add the old cost to the pins; it is in a section. */
+    epoch_wait(&epoch_process);
+    lock_acquire(&sh->lock);
+    *old = entry_cost(e);
+    enough = !charged || charge <= *old || charge - *old <= reserved;
+    if (enough) {
+        atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */
+        if (entry_is_linked(e))
+            atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + charge - *old);
+        if (charged)
+            stripe_add(st, pinned, charge - *old);
+        if (charged && charge > *old)
+            stripe_add(st, reserved, *old - charge);
+    }
+    lock_release(&sh->lock);
+    return enough;
+}
+
+void shard_close(struct shard *sh)
+{
+    lock_acquire(&sh->lock);
+    sh->closed = true;
+    lock_release(&sh->lock);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A shard: one mutex over a part of the index and its policy.  No user code runs here and nothing is allocated or
+ * freed under the mutex: what leaves is put on the caller's list.  Only one shard's mutex is held at a time.
+ */
+#ifndef BRIM_SHARD_SHARD_H
+#define BRIM_SHARD_SHARD_H
+
+#include "base/lock.h"
+#include "part/stripe.h"
+#include "shard/budget.h"
+#include "shard/index.h"
+#include "shard/policy.h"
+
+enum { SHARD_BATCH = 256 }; /* entries looked at in one hold of the mutex, at the most */
+
+struct shard {
+    /* read without the mutex */
+    struct index index;
+    const brim_allocator *mem;
+    struct budget *entries; /* how many there may be over all shards; NULL: any number */
+    ATOM(size_t) used;    /* charge of the linked entries; written under the mutex */
+    ATOM(uint32_t) count; /* of them; as above */
+    char pad[64];
+    struct lock lock; /* protects all below */
+    struct policy policy;
+    bool closed; /* the cache is being freed */
+} __attribute__((aligned(128)));
+
+/*
+ * shard_init(sh, mem, entries, objective, shard_bits):
+ * False: no memory.
+ */
+bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entries, brim_objective objective,
+                unsigned shard_bits);
+void shard_destroy(struct shard *sh);
+size_t shard_bytes(const struct shard *sh);
+
+/*
+ * shard_count_pins(st, e, events):
+ * Keep the sum of pinned cost after an operation on ${e}'s holds.  In the section of that operation, or with a hold:
+ * a change of the cost waits for sections, so that what a hold adds is what its release takes away.
+ */
+static inline void shard_count_pins(struct stripe *st, const struct entry *e, unsigned events)
+{
+    if ((events & (ENTRY_PIN | ENTRY_UNPIN)) == 0 || (entry_flags(e) & ENTRY_UNCHARGED))
+        return;
+    if (events & ENTRY_PIN)
+        stripe_add(st, pinned, entry_cost(e));
+    if (events & ENTRY_UNPIN)
+        stripe_add(st, pinned, 0 - entry_cost(e));
+}
+
+/*
+ * shard_find(sh, hash, key, len, st, last):
+ * Hold ${key}'s entry, or NULL.  ${*last} is NULL, or an entry that has left whose value has become the caller's to
+ * destroy, as with ENTRY_LAST.  In a section.  No lock (G7).
+ */
+struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
+                         struct entry **last);
+
+/*
+ * shard_contains(sh, hash, key, len):
+ * Whether a look-up would find it, without a trace.  In a section.
+ */
+bool shard_contains(const struct shard *sh, uint64_t hash, const void *key, size_t len);
+
+struct shard_link {
+    struct entry *e;        /* in: what to link; its refs and keys as entry_publish takes them: */
+    unsigned refs, keys;    /* in */
+    uint16_t tag;           /* in: of its hash */
+    bool only_if_absent;    /* in: an entry that is there stays */
+    struct entry *expected; /* in: replace this one and no other; NULL: whatever has the key */
+    struct entry *there;    /* out, SHARD_EXISTS: the entry that is there, held */
+    bool added;             /* out, SHARD_LINKED: nothing was replaced */
+};
+
+enum shard_outcome {
+    SHARD_LINKED,   /* done; what was replaced is on the list */
+    SHARD_EXISTS,
+    SHARD_NO_ENTRY, /* it would be one more than there may be */
+    SHARD_GONE,     /* `expected' has left, or the cache is being freed */
+    SHARD_NOMEM
+};
+
+/*
+ * shard_link(sh, l, st, left):
+ * Make ${l->e} what look-ups of its key find, in one step with the old one's end (G6).  When it is linked, its charge
+ * is no longer among the thread's reservations.
+ */
+enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct stripe *st, struct entry_list *left);
+
+/*
+ * shard_remove(sh, e, cause, st, left):
+ * Take ${e} from look-ups.  False: it had left.  ${e} must not be freed meanwhile.
+ */
+bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left);
+
+/*
+ * shard_remove_key(sh, hash, key, len, st, left):
+ * The same of ${key}'s entry.
+ */
+bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
+                      struct entry_list *left);
+
+/*
+ * shard_remove_if_last(sh, e, st, left):
+ * Give back the caller's hold on ${e} and remove it, if nobody else holds it.  False: nothing changed.
+ */
+bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left);
+
+/* What a sweep takes. */
+struct shard_sweep {
+    brim_cause cause;
+    bool held_too;            /* also what is held, which then only leaves look-ups */
+    bool claim;               /* what it frees is the caller's */
+    int kind;                 /* of this kind number only; -1: any */
+    size_t need;              /* stop when as much was freed */
+    size_t freed;             /* so far: charge of what nobody held */
+    const struct entry *keep; /* not this one */
+    const struct entry *like; /* nor one of the same hash place */
+};
+
+/*
+ * shard_evict_old(sh, hash, key, len, expected, w, st, left):
+ * Evict ${expected}, or if NULL the entry of ${key}, if nobody holds it and that frees ${w->need}.
+ */
+bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t len, struct entry *expected,
+                     struct shard_sweep *w, struct stripe *st, struct entry_list *left);
+
+/*
+ * shard_evict(sh, w, t, st, left):
+ * Evict by the policy until ${w->need} is freed or a few samples find nothing.  What is held stays.
+ */
+void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st, struct entry_list *left);
+
+/*
+ * shard_sweep(sh, c, w, st, left):
+ * Take what ${w} says of the next entries from ${c} on, at most SHARD_BATCH.  False: the shard is done.
+ */
+bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
+                 struct entry_list *left);
+
+/*
+ * shard_hold_some(sh, c, out, st):
+ * Hold the next entries from ${c} on, at most SHARD_BATCH.  0: the shard is done.
+ */
+unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st);
+
+/*
+ * shard_set_cost(sh, e, charge, reserved, st, old):
+ * ${e}, which the caller holds, is charged ${charge} from now on; what that is more than ${*old} comes from what the
+ * thread has ${reserved}.  False: it is not enough, and nothing changed.  Waits for sections.
+ */
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t reserved, struct stripe *st, size_t *old);
+
+/*
+ * shard_close(sh):
+ * Nothing is linked any more from now on.
+ */
+void shard_close(struct shard *sh);
+
+/*
+ * shard_fit_index(sh):
+ * Shrink or grow the index to its number of entries.
+ */
+void shard_fit_index(struct shard *sh);
+
+#endif
