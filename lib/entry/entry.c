@@ -107,7 +107,8 @@ unsigned entry_release(struct entry *e)
 
 unsigned entry_try_hold(struct entry *e)
 {
-    uint64_t s = atom_load_relaxed(&e->state);
+    /* Acquire: who sees that it has left must see its successor (edge replace). */
+    uint64_t s = PLANTED(entry_left_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
     unsigned events;
 
     if (unlikely(!(s & STATE_LINKED)))
@@ -123,6 +124,8 @@ unsigned entry_try_hold(struct entry *e)
         s |= STATE_LINKED;
     if (likely(s & STATE_LINKED))
         return ENTRY_HELD | (held_of(s) == 0 ? ENTRY_PIN : 0);
+    if (!PLANTED(entry_left_relaxed))
+        (void)atom_load_acquire(&e->state); /* as above */
     if (s & STATE_DEAD) {
         (void)atom_sub_relaxed(&e->state, STATE_REF); /* relaxed: dead, nothing follows from it */
         return 0;
@@ -153,16 +156,20 @@ void entry_copy_key(struct entry *e)
 
 bool entry_try_key(struct entry *e)
 {
-    uint64_t s = atom_load_relaxed(&e->state);
+    /* Acquire, also when it fails: who sees that it is freed must see what the slot has held since (edge slot). */
+    uint64_t s = PLANTED(entry_key_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
 
     for (;;) {
         if (!PLANTED(entry_key_of_freed) && (s & STATE_DEAD) && keys_of(s) == 0)
             return false;
         if (unlikely(keys_of(s) >= COUNT_LIMIT))
             debug_panic("brim: too many keys on one entry");
-        /* Relaxed: what the entry holds came with the slot's word, loaded with acquire. */
-        if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
+        if (PLANTED(entry_key_relaxed)) {
+            if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
+                return true;
+        } else if (atom_cas_acq_rel(&e->state, &s, s + STATE_KEY)) {
             return true;
+        }
     }
 }
 

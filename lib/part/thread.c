@@ -19,14 +19,15 @@ static bool have_exit_key;
 static ATOM(uint32_t) numbers; /* given out so far */
 
 /*
- * Runs in each round of a dying thread's destructors and gives the record back in the last, so that the user's
- * destructors may still call us.  Those that run after it in that round use the shared record.
+ * Runs in each round of a dying thread's destructors and gives the record back in the last but one, so that the
+ * user's destructors may still call us; in the last, which belongs to ThreadSanitizer's own, they use the shared
+ * record.
  */
 static void thread_ends(void *arg)
 {
     struct thread *t = arg;
 
-    if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, t) == 0)
+    if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, t) == 0)
         return;
     thread_tls.self = &overflow;
     /* Release: the next owner's stores follow ours (edge record). */

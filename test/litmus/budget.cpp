@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// Room that racing threads take and give back: never more than there is (G4), and none is lost.
+// plant: budget_check_then_take
+#include "litmus.h"
+
+#include "shard/budget.c"
+
+struct harness : rl::test_suite<harness, 3> {
+    budget b;
+    rl::atomic<int> in_use;
+
+    void before()
+    {
+        budget_init(&b, 10);
+        in_use($) = 0;
+    }
+
+    void hold(int n)
+    {
+        if (!budget_take(&b, (size_t)n))
+            return;
+        int now = in_use.fetch_add(n, rl::memory_order_relaxed) + n;
+        RL_ASSERT(now <= 10);
+        interesting++;
+        in_use.fetch_sub(n, rl::memory_order_relaxed);
+        budget_give(&b, (size_t)n);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            hold(6);
+            hold(3);
+        } else if (i == 1) {
+            hold(5);
+        } else {
+            size_t used = budget_used(&b);
+            RL_ASSERT(used <= 10);
+            hold(7);
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(budget_used(&b) == 0);
+    }
+};
+
+int main(int argc, char **argv)
+{
+    return litmus_main<harness>(argc, argv, 200000);
+}

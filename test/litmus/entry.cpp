@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+//
+// The life of an entry: a reader that holds and releases, an evictor or remover, a thread that drops the last key.
+// The value is destroyed once, after every use; the memory is freed once, after that.
+// plant: entry_release_relaxed
+// plant: entry_die_relaxed
+// plant: entry_drop_relaxed
+// plant: entry_hold_unchecked
+#include "litmus.h"
+
+#include "entry/entry.c"
+
+struct harness : rl::test_suite<harness, 3> {
+    entry e;
+    rl::var<int> value;  // what the users of a ref read, and the destroyer writes
+    rl::var<int> memory; // what everybody with a count reads, and who frees it writes
+    rl::atomic<int> destroyed, freed;
+
+    void before()
+    {
+        entry_init(&e, "k", 0, NULL, 1);
+        e.kind_flags = 0;
+        entry_publish(&e, 1, 1); // one ref of thread 2, one key of thread 2
+        value($) = 1;
+        memory($) = 1;
+        destroyed($) = 0;
+        freed($) = 0;
+    }
+
+    void drop_key()
+    {
+        if (!entry_drop_key(&e))
+            return;
+        RL_ASSERT(memory($) == 1);
+        memory($) = 0;
+        RL_ASSERT(freed.fetch_add(1, rl::memory_order_relaxed) == 0);
+        RL_ASSERT(destroyed.load(rl::memory_order_relaxed) == 1);
+    }
+
+    void destroy()
+    {
+        RL_ASSERT(value($) == 1);
+        value($) = 0;
+        RL_ASSERT(destroyed.fetch_add(1, rl::memory_order_relaxed) == 0);
+        drop_key();
+    }
+
+    void release()
+    {
+        if (entry_release(&e) & ENTRY_LAST)
+            destroy();
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) { // a reader, in a section
+            unsigned events = entry_try_hold(&e);
+            if (events & ENTRY_HELD) {
+                RL_ASSERT(value($) == 1);
+                interesting++;
+                release();
+            } else if (events & ENTRY_LAST) {
+                destroy();
+            }
+        } else if (i == 1) { // a writer, under the mutex
+            if (entry_try_evict(&e)) {
+                destroy();
+            } else if (entry_unlink(&e)) {
+                destroy();
+            } else {
+                release(); // the link's ref
+            }
+        } else { // who has the handles
+            RL_ASSERT(value($) == 1);
+            RL_ASSERT(memory($) == 1);
+            release();
+            drop_key();
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(destroyed.load(rl::memory_order_relaxed) == 1);
+        RL_ASSERT(freed.load(rl::memory_order_relaxed) == 1);
+    }
+};
+
+int main(int argc, char **argv)
+{
+    return litmus_main<harness>(argc, argv, 300000);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//
+// A look-up against replace, removal, insertion and a rebuild: it finds whole entries, never misses a key that is
+// replaced while it is there, and never sees the old one after the new one (G6, G11).
+// plant: index_publish_relaxed
+// plant: index_find_relaxed
+// plant: index_table_relaxed
+// plant: shard_successor_relaxed
+// plant: shard_replace_unlinks_first
+// plant: entry_left_relaxed
+#include "litmus.h"
+
+#define BRIM_PART_THREAD_H // what shard.c needs of them, without the process's own records
+#include "base/lock.h"
+#include "part/epoch.h"
+#include "part/epoch.c"
+
+static struct epoch *no_epoch; // nothing here is given back
+#define epoch_process (*no_epoch)
+static inline uint64_t thread_random(struct thread *)
+{
+    return 0;
+}
+
+#define BRIM_PART_STRIPE_H
+struct stripe {
+    int none;
+};
+#define stripe_add(st, field, n) ((void)(st))
+
+#define BRIM_BASE_MEM_H
+#define mem_alloc_zeroed(mem, n, align) NULL
+#define mem_free(mem, p, n, align) ((void)0)
+static bool lock_init(struct lock *, int)
+{
+    return true;
+}
+static void lock_destroy(struct lock *)
+{
+}
+
+#include "entry/entry.c"
+#include "shard/budget.c"
+#include "shard/index.c"
+#include "shard/policy.c"
+#include "shard/shard.c"
+
+struct keyed {
+    entry e; // the key follows at once
+    unsigned char key[4];
+};
+
+struct harness : rl::test_suite<harness, 3> {
+    shard sh;
+    struct room {
+        table t;
+        bucket b[1];
+    } tables[2];
+    keyed old, fresh, other;
+
+    void make(keyed *k, int value, char key)
+    {
+        entry_init(&k->e, &key, 1, (void *)(intptr_t)value, 1);
+        k->e.place = 1;
+        k->e.kind_flags = 1 << ENTRY_PRIORITY_SHIFT;
+    }
+
+    void before()
+    {
+        for (int i = 0; i < 2; i++) {
+            index_table_init(&tables[i].t, 1);
+            for (int j = 0; j < INDEX_WORDS; j++)
+                tables[i].b[0].word[j].v($) = 0;
+        }
+        index_init(&sh.index, &tables[0].t, 0);
+        policy_init(&sh.policy, BRIM_HITS);
+        sh.entries = NULL;
+        sh.closed = false;
+        sh.used.v($) = 0;
+        sh.count.v($) = 0;
+        make(&old, 1, 'k');
+        make(&fresh, 2, 'k');
+        make(&other, 3, 'o');
+        link(&old);
+    }
+
+    void link(keyed *k)
+    {
+        stripe st;
+        entry_list left = {NULL, NULL};
+        struct shard_link l = {&k->e, 0, 0, 7, false, NULL, NULL, false};
+        RL_ASSERT(::shard_link(&sh, &l, &st, &left) == SHARD_LINKED);
+    }
+
+    int find(char key)
+    {
+        stripe st;
+        entry *last = NULL;
+        entry *e = shard_find(&sh, (uint64_t)7 << 48 | 1, &key, 1, &st, &last);
+        if (e == NULL)
+            return 0;
+        int value = (int)(intptr_t)shared_get(e->value);
+        entry_release(e);
+        return value;
+    }
+
+    void rebuild()
+    {
+        lock_acquire(&sh.lock);
+        index_rebuild_locked(&sh.index, &tables[1].t);
+        lock_release(&sh.lock);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            int a = find('k'), b = find('k');
+            RL_ASSERT(a == 1 || a == 2);
+            RL_ASSERT(b == 1 || b == 2);
+            RL_ASSERT(b >= a);
+            interesting += a != b;
+        } else if (i == 1) {
+            link(&fresh);
+            rebuild();
+        } else {
+            int before = find('o');
+            RL_ASSERT(before == 0);
+            link(&other);
+            RL_ASSERT(find('o') == 3);
+            int k = find('k');
+            RL_ASSERT(k == 1 || k == 2);
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 2);
+        RL_ASSERT(find('o') == 3);
+    }
+};
+
+int main(int argc, char **argv)
+{
+    return litmus_main<harness>(argc, argv, 100000);
+}
