@@ -1,10 +1,96 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Brim: a concurrent cache.  A sharded map from keys to the user's own objects, bounded by cost, that any
+ * number of threads find, insert and remove in at once.
+ *
+ * Words
+ *
+ *   entry    key bytes, value, cost and state; the cache and every handle share it.
+ *   key      brim_key: a counted handle that names an entry and finds it without hashing.  Does not keep
+ *            the value.
+ *   ref      brim_ref: a counted hold on an entry's value.
+ *   cost     what a value takes of the capacity, in the user's unit, mostly bytes.
+ *   charge   its cost, and with options.charge_overhead the bytes of its entry.
+ *   held     some brim_ref holds the value: it is not evicted.
+ *   left     look-ups no longer find it: evicted, removed, replaced, cleared, or its cache was freed.
+ *
+ * Guarantees
+ *
+ *   G1   Every function may be called from any thread, also from inside a callback.  No user code runs
+ *        under a lock of Brim's.  Evictions do not nest: inside a destructor or listener, an insert that
+ *        does not fit evicts nothing and gets FULL; what nested calls make leave is announced and destroyed
+ *        by the outermost call, one after the other, so that the stack stays bounded.
+ *   G2   A ref's value is valid and unchanged until its release, whatever happens to the entry.  Refs, keys
+ *        and slots may outlive the cache: functions on them may be called during and after brim_cache_free;
+ *        finds miss, replace gives INVALID.
+ *   G3   Every value that the cache has taken is destroyed exactly once, after it has left and its last ref
+ *        was released.  A refused value stays the caller's; brim_insert_or_wrap and brim_wrap take it.
+ *   G4   used <= capacity at every instant, for every observer.  Used is the charge of all values taken and
+ *        not yet destroyed, held ones included, plus reservations.  The one exception: brim_set_capacity
+ *        said FULL.
+ *   G5   One limit over all shards: a value of any cost up to the capacity is admitted when what is held or
+ *        reserved leaves room for it.
+ *   G6   Operations on one key are linearizable, by bytes, by handle and in slots alike.  During a replace
+ *        no look-up sees neither value, nor the old one after somebody saw the new one.
+ *   G7   A hit takes no lock and never waits for a writer, not even for one that is stopped.
+ *   G8   A key never resolves to another value than the one it was issued for.  brim_key_is_valid turns
+ *        false once that value has left, and never back.  Any thread may use a handle; a variable that
+ *        holds one belongs to one thread at a time, as any pointer does.  Shared places are slots.
+ *   G10  Every failure is reported and leaves the cache usable.  Finds, removals, copies, drops, releases
+ *        and slot calls need no memory.  Nothing aborts but a corrupted handle, or a count about to
+ *        overflow: some 267 million refs, or keys, of one entry.
+ *   G11  Keys are compared whole: colliding hashes cost time, never a wrong value.  The hash is keyed at
+ *        random.
+ *   G12  After fork, parent and child can both go on using, and free, their copy.  In the child, the
+ *        reservations of inserts that vanished threads had under way are ended; what those threads held
+ *        stays held.
+ *   G13  The library starts no thread, installs no signal handler, prints nothing unasked, keeps no file
+ *        open.
+ *
+ * Rules
+ *
+ *   NULL       is the key, the ref and the slot content of nothing: copies give NULL, finds miss,
+ *              predicates are false, drop and release do nothing.  NULL entry options are the defaults.  A
+ *              NULL cache holds nothing: statuses are INVALID.
+ *   Out        parameters are written in every case; NULL where there is nothing to give.
+ *   Keys       are copied; up to 2^32 - 1 bytes; the empty key is a key, and may be given as NULL with
+ *              length 0.
+ *   Values     may be NULL: such an entry is found, announced to the listener, and never given to a
+ *              destructor.
+ *   Failure    of an insert leaves the key's old entry found, unless both together could not be charged
+ *              (then it went first) or drop_old says so.
+ *   Anonymous  entries whose last key has gone stay, and are evicted first.
+ *   Quiet      is brim_contains alone: finds count as uses, inserting and looking at a ref do not.
+ *   Listeners  run before the call that caused the removal returns, unless that call was itself made in a
+ *              destructor or listener: then before the outermost one returns.
+ *   Callbacks  must not unwind through Brim, neither by longjmp nor by an exception.
+ *   Signals    No function is async-signal-safe.
+ *   Freed      A call that takes the cache must neither be under way when brim_cache_free is called nor
+ *              follow it, but in the callbacks that brim_cache_free itself runs.
+ *
+ * The comments
+ *
+ *   Each answers Returns, Ownership, Threads, Blocks, Callbacks, Cost.  What is missing is: no result or
+ *   ownership to speak of; never blocks; no callbacks; constant time, no allocation.  Beyond that:
+ *
+ *   Blocks     "One mutex": a shard's, or one of the memory for entries; one at a time and never over user
+ *              code, but for the growth and shrinking of an index for at most 256 entries.  A call that
+ *              changes the size of an index also waits, with none held, for look-ups under way, which wait
+ *              for nobody.
+ *   Callbacks  do not repeat options.allocator, nor what comes after brim_cache_free: who destroys the last
+ *              value of a kind runs its `unused'; who drops the last handle frees what is left, waits for
+ *              look-ups under way and runs `gone'.
+ *   Cost       does not repeat that a thread's first call in a cache may allocate its record and counters;
+ *              it goes on with shared ones if there is no memory.  "Evictions" look at 16 entries for a
+ *              victim, and, when a few such samples find nothing, at all entries.
+ */
 #ifndef BRIM_H
 #define BRIM_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -17,154 +103,885 @@ extern "C" {
 #define BRIM_EXPORT
 #endif
 
+/* ---- Types */
+
 typedef struct brim_cache brim_cache;
-typedef struct brim_key brim_key;
-typedef struct brim_ref brim_ref;
-typedef struct brim_group brim_group;
-typedef struct brim_queue brim_queue;
+typedef struct brim_key brim_key;     /* counted; names an entry, does not hold its value */
+typedef struct brim_ref brim_ref;     /* counted; holds an entry's value */
+typedef struct brim_group brim_group; /* not supported yet */
+typedef struct brim_queue brim_queue; /* not supported yet */
 
 typedef enum brim_status {
-    BRIM_OK = 0, BRIM_CLAIMED = 1, BRIM_PENDING = 2, BRIM_TIMEOUT = 3, BRIM_EXISTS = 4, BRIM_TOO_BIG = 5, BRIM_FULL = 6,
-    BRIM_NOMEM = 7, BRIM_INVALID = 8, BRIM_FAILED = 9, BRIM_CANCELED = 10, BRIM_DEADLOCK = 11, BRIM_UNSUPPORTED = 12
+    BRIM_OK = 0,
+    BRIM_CLAIMED = 1,     /* no function returns it yet */
+    BRIM_PENDING = 2,     /* no function returns it yet */
+    BRIM_TIMEOUT = 3,     /* the time is up */
+    BRIM_EXISTS = 4,      /* only_if_absent, and there is an entry */
+    BRIM_TOO_BIG = 5,     /* the charge exceeds the capacity */
+    BRIM_FULL = 6,        /* too much of the capacity is held or reserved */
+    BRIM_NOMEM = 7,       /* no memory */
+    BRIM_INVALID = 8,     /* an argument that is none; a key whose value has left; a cache being freed */
+    BRIM_FAILED = 9,      /* no function returns it yet */
+    BRIM_CANCELED = 10,   /* no function returns it yet */
+    BRIM_DEADLOCK = 11,   /* it would wait for itself */
+    BRIM_UNSUPPORTED = 12 /* an option that this version does not have */
 } brim_status;
+
+/* Why an entry left. */
 typedef enum brim_cause {
-    BRIM_EVICTED = 0, BRIM_REMOVED = 1, BRIM_REPLACED = 2, BRIM_INVALIDATED = 3, BRIM_EXPIRED = 4, BRIM_CLEARED = 5, BRIM_FREED = 6
+    BRIM_EVICTED = 0,     /* to make room */
+    BRIM_REMOVED = 1,     /* brim_remove and its like, drop_old, brim_insert_or_wrap */
+    BRIM_REPLACED = 2,    /* by another value of its key */
+    BRIM_INVALIDATED = 3, /* not yet */
+    BRIM_EXPIRED = 4,     /* not yet */
+    BRIM_CLEARED = 5,     /* brim_clear */
+    BRIM_FREED = 6        /* brim_cache_free */
 } brim_cause;
-typedef enum brim_objective { BRIM_BALANCED = 0, BRIM_HITS = 1, BRIM_BYTES = 2, BRIM_WORK = 3 } brim_objective;
+
+/* What eviction saves most of. */
+typedef enum brim_objective {
+    BRIM_BALANCED = 0, /* between HITS and BYTES: what is small is worth more, by the root of its cost */
+    BRIM_HITS = 1,     /* as many finds as possible hit */
+    BRIM_BYTES = 2,    /* as much cost as possible is hit */
+    BRIM_WORK = 3      /* entry_options.work: as little as possible is done again */
+} brim_objective;
+
+/* STRONG is SipHash-1-3: for keys that an attacker may choose. */
 typedef enum brim_hash { BRIM_HASH_FAST = 0, BRIM_HASH_STRONG = 1 } brim_hash;
-typedef struct brim_slot { void *brim_private; } brim_slot;
-#define BRIM_SLOT_INIT { 0 }
+
+/* A key shared by threads.  All zero: empty.  One pointer, for ever.  Store NULL to empty it. */
+typedef struct brim_slot {
+    void *brim_private;
+} brim_slot;
+#define BRIM_SLOT_INIT                                                                                       \
+    { 0 }
+
+/*
+ * Where a cache's memory comes from.  Called on any thread, no lock held.  ${align} is a power of two, at
+ * most 4096; `free' gets the ${n} and ${align} of `alloc', in bytes.  An address above 2^48 counts as no
+ * memory.  Threads' records and the process's table of kinds, which are no cache's, come from malloc.
+ * Copied by brim_cache_new; used for the last time before `gone'.
+ */
 typedef struct brim_allocator {
-    size_t size;
+    size_t size; /* sizeof(brim_allocator) */
     void *(*alloc)(size_t n, size_t align, void *arg);
-    void  (*free)(void *p, size_t n, size_t align, void *arg);
-    void  *arg;
+    void (*free)(void *p, size_t n, size_t align, void *arg);
+    void *arg;
 } brim_allocator;
+
+/*
+ * What values of a sort have in common.  The user's own and constant: a kind's identity is its address, and
+ * it must stay until `unused' was called for each cache that met it.  ${key} is NULL for an anonymous
+ * value and one from brim_wrap.  ${cost} is the user's, without overhead.  All callbacks run with no lock
+ * held, on whatever thread ends the entry or its value.
+ */
 typedef struct brim_kind {
-    size_t size;
-    const char *name;
+    size_t size;      /* sizeof(brim_kind), or 0: the first layout */
+    const char *name; /* for the user's own use so far */
+
+    /* Destroy ${value}, once.  destroy_entry is used if it is set; both NULL: values need no destruction. */
     void (*destroy)(void *value, size_t cost, void *arg);
     void (*destroy_entry)(const void *key, size_t key_len, void *value, size_t cost, void *arg);
-    void (*removed)(const void *key, size_t key_len, void *value, size_t cost, brim_cause, void *arg);
+
+    /* The listener: once for each entry that leaves; others may hold ${value}.  May be NULL. */
+    void (*removed)(const void *key, size_t key_len, void *value, size_t cost, brim_cause cause, void *arg);
+
+    /* Once for each cache that met it: that is freed, and its last value destroyed.  May be NULL. */
     void (*unused)(void *arg);
-    void *arg;
-    size_t floor, ceiling;
-    brim_queue *queue;
+
+    void *arg;             /* given to all of them */
+    size_t floor, ceiling; /* must be 0: not supported yet */
+    brim_queue *queue;     /* must be NULL: not supported yet */
 } brim_kind;
+
+/* What a cache is to be.  Fill it with brim_options_init, then change what should differ. */
 typedef struct brim_options {
-    size_t size;
-    size_t capacity;
-    const char *name;
-    unsigned shards;
-    size_t expected_cost;
-    size_t max_entries;
-    const brim_kind *kind;
+    size_t size;           /* of the layout the program knows; smaller than this one: INVALID */
+    size_t capacity;       /* total charge, at most SIZE_MAX / 2; 0: nothing is admitted */
+    const char *name;      /* a label for brim_dump; copied; may be NULL */
+    unsigned shards;       /* 0: chosen, at most 64; else rounded up to a power of two; at most 65536 */
+    size_t expected_cost;  /* of a typical entry, to choose the shards by; 0: unknown */
+    size_t max_entries;    /* at every instant; 0: no limit but the capacity */
+    const brim_kind *kind; /* of entries that name none; NULL: values need no destruction */
     brim_objective objective;
     brim_hash hash;
-    uint64_t seed;
-    bool borrow;
-    bool charge_overhead;
-    bool protect_frame;
-    uint64_t (*now)(void *);
+    uint64_t seed;           /* of the hash; 0: random */
+    bool borrow;             /* must be false: not supported yet */
+    bool charge_overhead;    /* charge each entry's own memory, in bytes, on top of its cost */
+    bool protect_frame;      /* must be false: not supported yet */
+    uint64_t (*now)(void *); /* must be NULL: not supported yet */
     void *now_arg;
-    const brim_allocator *allocator;
-    void (*gone)(void *);
+    const brim_allocator *allocator; /* copied; NULL: malloc */
+    void (*gone)(void *); /* once: the cache was freed, its last handle dropped, its memory given back */
     void *gone_arg;
 } brim_options;
+
+/* What an entry is to be.  Fill it with brim_entry_options_init, then change what should differ. */
 typedef struct brim_entry_options {
-    size_t size;
-    const brim_kind *kind;
-    brim_group *group, *more_groups[3];
-    uint64_t work;
-    uint64_t max_age, max_idle;
-    int priority;
-    bool only_if_absent;
-    bool drop_old;
+    size_t size;                        /* of the layout the program knows; smaller than this one: INVALID */
+    const brim_kind *kind;              /* NULL: the cache's; brim_key_replace_with: the old value's */
+    brim_group *group, *more_groups[3]; /* must be NULL: not supported yet */
+    uint64_t work;                      /* nanoseconds that making the value again takes; 0: unknown */
+    uint64_t max_age, max_idle;         /* nanoseconds; must be 0: not supported yet */
+    int priority;        /* -1 sooner to go, 0, 1 later: worth an eighth, or eight times, as much */
+    bool only_if_absent; /* there already: BRIM_EXISTS, and *out IS a ref to it */
+    bool drop_old;       /* TOO_BIG or FULL: the entry that the key has now is removed all the same */
 } brim_entry_options;
 
-/* Statistics. By kind (NULL: all) only `used` and `values` are kept so far; the rest is 0 then. */
+/*
+ * Statistics, all from the cache's birth on.  Exact while nobody else calls; else each is near what it was.
+ * By kind only `used' and `values' are kept so far; the rest is 0 then.
+ */
 typedef struct brim_stats {
-    size_t size;
-    uint64_t hits, misses;
-    uint64_t insertions;                /* values admitted, replacements included */
-    uint64_t refused;                   /* TOO_BIG or FULL */
-    uint64_t left[7];                   /* entries that left, by brim_cause */
-    size_t capacity, used, pinned, reserved, uncharged;
-    size_t count;                       /* entries that can be found */
-    size_t values;                      /* values taken and not yet destroyed */
-    size_t overhead;                    /* bytes of the cache's own memory */
+    size_t size;         /* of what was filled in */
+    uint64_t hits;       /* finds by bytes, key or slot that held a value */
+    uint64_t misses;     /* and that did not */
+    uint64_t insertions; /* values admitted, replacements included */
+    uint64_t refused;    /* values that were TOO_BIG or FULL */
+    uint64_t left[7];    /* entries that left, by brim_cause */
+    size_t capacity, used;
+    size_t pinned;    /* charge of what refs hold */
+    size_t reserved;  /* by brim_reserve, and by calls under way */
+    size_t uncharged; /* cost of wrapped values, which are no part of `used' */
+    size_t count;     /* entries that can be found */
+    size_t values;    /* values taken and not yet destroyed, wrapped ones included */
+    size_t overhead;  /* bytes of the cache's own memory */
     unsigned shards;
 } brim_stats;
 
-typedef bool brim_visitor(brim_ref *lent, void *arg);
-typedef bool brim_predicate(brim_ref *lent, void *arg);
+/* Called with no lock held, on the calling thread.  ${lent} is not theirs to release: copy it to keep it. */
+typedef bool brim_visitor(brim_ref *lent, void *arg);   /* false: stop */
+typedef bool brim_predicate(brim_ref *lent, void *arg); /* true: remove it */
+
+/* The two arguments of a key: an object without padding, not a pointer; a string without its end. */
 #define BRIM_KEY(object) &(object), sizeof(object)
 #define BRIM_STR(string) (string), strlen(string)
 
-BRIM_EXPORT void brim_options_init_sized(brim_options *, size_t size, size_t capacity);
-BRIM_EXPORT void brim_entry_options_init_sized(brim_entry_options *, size_t size);
+/* ---- A cache */
+
+/**
+ * brim_options_init_sized(options, size, capacity):
+ * Make ${options}, of ${size} bytes, the defaults with ${capacity} in the user's unit of cost.  Called
+ * through brim_options_init(options, capacity), which knows the size.
+ *
+ * Threads    Any; ${options} is the caller's own.
+ */
+BRIM_EXPORT void brim_options_init_sized(brim_options *options, size_t size, size_t capacity);
 #define brim_options_init(o, capacity) brim_options_init_sized((o), sizeof *(o), (capacity))
+
+/**
+ * brim_entry_options_init_sized(options, size):
+ * Make ${options}, of ${size} bytes, the defaults.  Called through brim_entry_options_init(options).
+ *
+ * Threads    Any; ${options} is the caller's own.
+ */
+BRIM_EXPORT void brim_entry_options_init_sized(brim_entry_options *options, size_t size);
 #define brim_entry_options_init(e) brim_entry_options_init_sized((e), sizeof *(e))
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_cache_new(const brim_options *, brim_cache **out);
-BRIM_EXPORT void brim_cache_free(brim_cache *);
 
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert(brim_cache *, const void *key, size_t key_len, void *value, size_t cost, brim_ref **out);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_with(brim_cache *, const void *key, size_t key_len, void *value, size_t cost, const brim_entry_options *, brim_ref **out);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_or_wrap(brim_cache *, const void *key, size_t key_len, void *value, size_t cost, const brim_entry_options *, brim_ref **out);
-BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_find(brim_cache *, const void *key, size_t key_len);
-BRIM_EXPORT bool brim_contains(brim_cache *, const void *key, size_t key_len);
-BRIM_EXPORT bool brim_remove(brim_cache *, const void *key, size_t key_len);
+/**
+ * brim_cache_new(options, out):
+ * Make an empty cache.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_NOMEM        no memory, or the system has no mutex or fork handler left.
+ *            BRIM_INVALID      ${out} is NULL; options.size, kind.size or allocator.size smaller than these layouts;
+ *                              capacity above SIZE_MAX / 2; more than 65536 shards; an objective or a hash
+ *                              that is none; an allocator without its functions.
+ *            BRIM_UNSUPPORTED  borrow, protect_frame, now; a kind with a queue, floor or ceiling.
+ * Ownership  BRIM_OK: ${*out} is the caller's, for brim_cache_free.  ${options}, its name and its allocator
+ *            are copied; its kind must stay.  On failure ${*out} is NULL and neither `unused' nor `gone'
+ *            will be called.
+ * Threads    Any.
+ * Blocks     On the mutex of the list of caches, which new, free and fork take.
+ * Cost       O(shards), some allocations each.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_cache_new(const brim_options *options, brim_cache **out);
 
-BRIM_EXPORT void *brim_ref_value(const brim_ref *);
-BRIM_EXPORT size_t brim_ref_cost(const brim_ref *);
-BRIM_EXPORT const brim_kind *brim_ref_kind(const brim_ref *);
-BRIM_EXPORT const void *brim_ref_key_bytes(const brim_ref *, size_t *key_len);
-BRIM_EXPORT bool brim_ref_is_cached(const brim_ref *);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_ref_set_cost(brim_ref *, size_t cost);
-BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_ref_copy(brim_ref *);
-BRIM_EXPORT void brim_release(brim_ref *);
-enum { BRIM_NOT_USEFUL = 1, BRIM_REMOVE_IF_LAST = 2 };
-BRIM_EXPORT bool brim_release_with(brim_ref *, unsigned flags);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_wrap(brim_cache *, void *value, size_t cost, const brim_entry_options *, brim_ref **out);
+/**
+ * brim_cache_free(cache):
+ * Remove all entries and give the cache up.  Refs, keys and slots may outlive it: what they stand on is
+ * freed, and `gone' called, with the last of them.
+ *
+ * Ownership  ${cache} is consumed.  Values that nobody holds are destroyed before this returns; the others
+ *            by the release of their last ref.
+ * Threads    Any, once.  No other call that takes ${cache} may be under way or follow; calls on its refs,
+ *            keys and slots may.
+ * Blocks     On one mutex, and for look-ups under way.
+ * Callbacks  Listeners and destructors of all entries; `unused'; `gone'.  No insert that they make
+ *            succeeds: INVALID, or FULL.
+ * Cost       O(entries + shards).
+ */
+BRIM_EXPORT void brim_cache_free(brim_cache *cache);
 
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_anonymous(brim_cache *, void *value, size_t cost, const brim_entry_options *, brim_key **key, brim_ref **ref);
-BRIM_EXPORT BRIM_MUST_USE brim_key *brim_ref_key(brim_ref *);
-BRIM_EXPORT const void *brim_key_bytes(const brim_key *, size_t *key_len);
-BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_key_find(brim_key *);
+/* ---- Entries by key bytes */
+
+/**
+ * brim_insert(cache, key, key_len, value, cost, out):
+ * Make ${value} what look-ups of ${key} find, charged at ${cost} in the user's unit.  An older entry of
+ * ${key} stops being found in the same step, but lives on for those who hold it.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_TOO_BIG  the charge exceeds the capacity, or the capacity is 0.
+ *            BRIM_FULL     too much of the capacity is held or reserved; or the call comes from inside a
+ *                          destructor or listener and would have to evict; or nothing can go to stay within
+ *                          max_entries.
+ *            BRIM_NOMEM    no memory for the entry or the index.
+ *            BRIM_INVALID  no cache or no key, key_len above 2^32 - 1; or the cache is being freed.
+ *            On failure ${key}'s old entry is still found, unless both together cannot be charged.
+ * Ownership  BRIM_OK: the cache owns ${value} and destroys it once, after it has left and its last ref was
+ *            released.  Otherwise ${value} is still the caller's.  ${key} is copied.  ${*out}, if ${out} is
+ *            not NULL, is a ref to release exactly once, or NULL on failure.
+ * Threads    Any.
+ * Blocks     On one mutex.  If only reservations and victims of other threads stand in the way, it pauses
+ *            for them: 400 times at most, about 20 milliseconds in all.
+ * Callbacks  Destructors and listeners of victims and of the old entry, on this thread, no lock held.
+ * Cost       O(key_len), and evictions.  An entry with a key of more than 80 bytes is one allocation;
+ *            shorter ones are packed into regions of 4 to 256 KiB.  Now and then an allocation for the
+ *            index.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert(brim_cache *cache, const void *key, size_t key_len,
+                                                  void *value, size_t cost, brim_ref **out);
+
+/**
+ * brim_insert_with(cache, key, key_len, value, cost, options, out):
+ * As brim_insert, with ${options}; NULL: the defaults.
+ *
+ * Returns    As brim_insert, and
+ *            BRIM_EXISTS       only_if_absent, and ${key} has an entry, which stays.
+ *            BRIM_INVALID      options.size or kind.size smaller than these layouts; a priority outside -1
+ *                              to 1.
+ *            BRIM_UNSUPPORTED  group, max_age, max_idle; a kind with a queue, floor or ceiling.
+ * Ownership  As brim_insert.  BRIM_EXISTS: ${value} is still the caller's, and ${*out} is a ref to the
+ *            entry that is there, to release exactly once.  TOO_BIG and FULL with drop_old: ${key}'s old
+ *            entry is removed.
+ * Threads    Any.
+ * Blocks     As brim_insert; at the first use of a kind also on the mutex of the cache's kinds.
+ * Callbacks  As brim_insert.
+ * Cost       As brim_insert, and O(kinds of the cache); at the first use of a kind an allocation.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_with(brim_cache *cache, const void *key, size_t key_len,
+                                                       void *value, size_t cost,
+                                                       const brim_entry_options *options, brim_ref **out);
+
+/**
+ * brim_insert_or_wrap(cache, key, key_len, value, cost, options, out):
+ * As brim_insert_with, but the value is taken also when it is refused: it is then an uncharged one that
+ * only ${*out} holds and no look-up finds, and ${key}'s old entry is removed.
+ *
+ * Returns    As brim_insert_with.
+ * Ownership  BRIM_NOMEM, BRIM_INVALID, BRIM_UNSUPPORTED: ${value} is still the caller's, ${*out} NULL.
+ *            BRIM_OK: as brim_insert.
+ *            BRIM_TOO_BIG, BRIM_FULL: ${*out} is a ref that knows its key, to release exactly once; the
+ *            value is destroyed with the last ref to it, at once if ${out} is NULL.  No listener hears of
+ *            it.
+ *            BRIM_EXISTS: ${value} has been destroyed; ${*out} is a ref to the entry that is there.
+ * Threads    Any.
+ * Blocks     As brim_insert_with.
+ * Callbacks  As brim_insert_with; with BRIM_EXISTS, or refused without ${out}, also ${value}'s own
+ *            destructor.
+ * Cost       As brim_insert_with.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_or_wrap(brim_cache *cache, const void *key, size_t key_len,
+                                                          void *value, size_t cost,
+                                                          const brim_entry_options *options, brim_ref **out);
+
+/**
+ * brim_find(cache, key, key_len):
+ * Hold the value of ${key}'s entry.  Counts as a use, and as a hit or miss.
+ *
+ * Returns    A ref; NULL: a miss.
+ * Ownership  The ref is the caller's, to release exactly once.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  None on a hit.  A miss that met an entry just leaving may turn out the last to let go of it,
+ *            and runs the destructor of its value.
+ * Cost       O(key_len); no allocation.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_find(brim_cache *cache, const void *key, size_t key_len);
+
+/**
+ * brim_contains(cache, key, key_len):
+ * Whether a look-up would find ${key}.  Quiet: no use, no statistics.
+ *
+ * Returns    True if so; it may have left again by now.
+ * Threads    Any.
+ * Blocks     Never: takes no lock.
+ * Cost       O(key_len); no allocation.
+ */
+BRIM_EXPORT bool brim_contains(brim_cache *cache, const void *key, size_t key_len);
+
+/**
+ * brim_remove(cache, key, key_len):
+ * Take ${key}'s entry from look-ups.  It lives on for those who hold it.
+ *
+ * Returns    True: this call removed it.  False: there was none.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  Its listener, and if nobody holds it its destructor.
+ * Cost       O(key_len).  An allocation when the index should shrink, which needs no success.
+ */
+BRIM_EXPORT bool brim_remove(brim_cache *cache, const void *key, size_t key_len);
+
+/* ---- Refs: one may be used by several threads at once, and released by any */
+
+/**
+ * brim_ref_value(ref):
+ * The value that ${ref} holds.
+ *
+ * Returns    The pointer that was inserted; NULL for a NULL ref.
+ * Ownership  The cache's.  It is valid until ${ref} is released.
+ * Threads    Any.  What many do with the value at once is theirs to order.
+ */
+BRIM_EXPORT void *brim_ref_value(const brim_ref *ref);
+
+/**
+ * brim_ref_cost(ref):
+ * Its cost, in the user's unit, without overhead.
+ *
+ * Returns    The cost; 0 for NULL.
+ * Threads    Any.
+ */
+BRIM_EXPORT size_t brim_ref_cost(const brim_ref *ref);
+
+/**
+ * brim_ref_kind(ref):
+ * Its kind.
+ *
+ * Returns    The user's own structure; NULL for NULL, and for values of no kind.
+ * Threads    Any.
+ */
+BRIM_EXPORT const brim_kind *brim_ref_kind(const brim_ref *ref);
+
+/**
+ * brim_ref_key_bytes(ref, key_len):
+ * The bytes of its key; their number goes to ${*key_len}, if ${key_len} is not NULL.
+ *
+ * Returns    The bytes, also if there are 0; NULL and a length of 0: ${ref} is NULL, anonymous or from
+ *            brim_wrap.
+ * Ownership  The cache's.  They are valid until ${ref} is released.
+ * Threads    Any.
+ */
+BRIM_EXPORT const void *brim_ref_key_bytes(const brim_ref *ref, size_t *key_len);
+
+/**
+ * brim_ref_is_cached(ref):
+ * Whether its entry can be found.
+ *
+ * Returns    False: it has left, or was never admitted, or ${ref} is NULL.  Once false it stays false.
+ * Threads    Any.
+ */
+BRIM_EXPORT bool brim_ref_is_cached(const brim_ref *ref);
+
+/**
+ * brim_ref_set_cost(ref, cost):
+ * Charge the held value at ${cost}, in the user's unit, from now on.  Also if it has left; the cost of a
+ * wrapped value stays uncharged.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_FULL     the difference cannot be charged (as brim_insert's FULL and TOO_BIG); nothing
+ *                          changed.
+ *            BRIM_INVALID  ${ref} is NULL.
+ * Ownership  ${ref} stays the caller's in every case.
+ * Threads    Any.
+ * Blocks     As brim_insert, and for look-ups under way: about a microsecond.
+ * Callbacks  Upwards: destructors and listeners of victims, on this thread, no lock held.
+ * Cost       O(threads), and upwards evictions.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_ref_set_cost(brim_ref *ref, size_t cost);
+
+/**
+ * brim_ref_copy(ref):
+ * One ref more.  Cannot fail.
+ *
+ * Returns    The copy, which is the same pointer; NULL for NULL.
+ * Ownership  The copy is the caller's: each is released exactly once.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_ref_copy(brim_ref *ref);
+
+/**
+ * brim_release(ref):
+ * Give a ref back.  NULL: nothing.
+ *
+ * Ownership  ${ref} is consumed.  If its entry has left and this was the last ref, the value is destroyed.
+ * Threads    Any, not only the one that got it.
+ * Blocks     Never, unless the entry's last handle goes: then on one mutex.
+ * Callbacks  The value's destructor, if it was the last ref of an entry that has left.
+ */
+BRIM_EXPORT void brim_release(brim_ref *ref);
+
+enum {
+    BRIM_NOT_USEFUL = 1,    /* forget that the entry was used since eviction last looked at it */
+    BRIM_REMOVE_IF_LAST = 2 /* and remove the entry if nobody else holds it */
+};
+
+/**
+ * brim_release_with(ref, flags):
+ * As brim_release, with any of BRIM_NOT_USEFUL and BRIM_REMOVE_IF_LAST.
+ *
+ * Returns    True: BRIM_REMOVE_IF_LAST removed the entry.  False: it was an ordinary release, or ${ref} is
+ *            NULL.
+ * Ownership  ${ref} is consumed in every case.
+ * Threads    Any.
+ * Blocks     With BRIM_REMOVE_IF_LAST on one mutex; else as brim_release.
+ * Callbacks  True: the listener and the destructor of the entry.  False: as brim_release.
+ */
+BRIM_EXPORT bool brim_release_with(brim_ref *ref, unsigned flags);
+
+/**
+ * brim_wrap(cache, value, cost, options, out):
+ * Make a ref for a value outside the cache: uncharged, found by no look-up, destroyed with the last ref to
+ * it.  For code that takes refs alone.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_NOMEM        no memory.
+ *            BRIM_INVALID      no cache, no ${out}, a cost above SIZE_MAX / 2, or options as in
+ *                              brim_insert_with.
+ *            BRIM_UNSUPPORTED  as brim_insert_with.
+ * Ownership  BRIM_OK: ${*out} is the caller's, to release exactly once; the value is destroyed with its
+ *            last copy.  Otherwise ${value} is still the caller's and ${*out} NULL.
+ * Threads    Any.
+ * Blocks     On one mutex; at the first use of a kind also on the mutex of the cache's kinds.
+ * Callbacks  None; no listener ever hears of the value.
+ * Cost       O(kinds of the cache); memory for an entry as in brim_insert.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_wrap(brim_cache *cache, void *value, size_t cost,
+                                                const brim_entry_options *options, brim_ref **out);
+
+/* ---- Keys: `brim_key **' is a variable of the caller's own; shared places are slots */
+
+/**
+ * brim_insert_anonymous(cache, value, cost, options, key, ref):
+ * Insert ${value} without key bytes, charged at ${cost} in the user's unit: it is found through ${*key}
+ * alone.  Either of ${key} and ${ref} may be NULL, not both.  only_if_absent and drop_old mean nothing here.
+ *
+ * Returns    As brim_insert_with, without BRIM_EXISTS.  BRIM_INVALID also if both ${key} and ${ref} are
+ *            NULL.
+ * Ownership  BRIM_OK: the cache owns ${value}; ${*key} is the caller's to drop, ${*ref} to release, exactly
+ *            once each.  Otherwise ${value} is still the caller's, ${*key} and ${*ref} NULL.
+ * Threads    Any.
+ * Blocks     As brim_insert_with.
+ * Callbacks  As brim_insert.
+ * Cost       As brim_insert_with.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_insert_anonymous(brim_cache *cache, void *value, size_t cost,
+                                                            const brim_entry_options *options, brim_key **key,
+                                                            brim_ref **ref);
+
+/**
+ * brim_ref_key(ref):
+ * A key of the entry that ${ref} holds.  Cannot fail.  That of a wrapped value finds nothing.
+ *
+ * Returns    The key; NULL for NULL.
+ * Ownership  The key is the caller's, to drop exactly once.  ${ref} stays as it is.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_key *brim_ref_key(brim_ref *ref);
+
+/**
+ * brim_key_bytes(key, key_len):
+ * The bytes that ${key}'s entry was inserted with; their number goes to ${*key_len}, if ${key_len} is not
+ * NULL.
+ *
+ * Returns    The bytes, also if there are 0, and also once the value has left; NULL and a length of 0:
+ *            ${key} is NULL, anonymous or from brim_wrap.
+ * Ownership  The cache's.  They are valid until ${key} is dropped.
+ * Threads    Any.
+ */
+BRIM_EXPORT const void *brim_key_bytes(const brim_key *key, size_t *key_len);
+
+/**
+ * brim_key_find(key):
+ * Hold the value that ${key} was issued for.  Counts as brim_find does; hashes and probes nothing.
+ *
+ * Returns    A ref; NULL: that value has left, whatever its key bytes find now.
+ * Ownership  The ref is the caller's, to release exactly once.  ${key} stays the caller's.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  As brim_find.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_key_find(brim_key *key);
+
+/**
+ * brim_key_replace(key, value, cost):
+ * Put ${value}, charged at ${cost} in the user's unit, in the place of the one that ${*key} names, with its
+ * key bytes, kind, work and priority; ${*key} names the new one then.  Other keys of the old value find
+ * nothing any more.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_TOO_BIG, BRIM_FULL, BRIM_NOMEM  as brim_insert.
+ *            BRIM_INVALID  ${*key} or ${key} is NULL; the value has left, if only while this call was under
+ *                          way; or the cache is freed.
+ *            The old value is evicted first only if both together cannot be charged and nobody holds it:
+ *            then it may have gone also on failure.  Otherwise it is still found after one.
+ * Ownership  BRIM_OK: the cache owns ${value}; ${*key} is the caller's to drop, its count on the old entry
+ *            has been dropped.  Otherwise ${value} is still the caller's, and so is ${*key}, as it was.
+ * Threads    Any; the variable ${*key} is the caller's own.
+ * Blocks     As brim_insert.
+ * Callbacks  As brim_insert; the old value's listener, and if nobody holds it its destructor, are among
+ *            them.
+ * Cost       As brim_insert.
+ */
 BRIM_EXPORT BRIM_MUST_USE brim_status brim_key_replace(brim_key **key, void *value, size_t cost);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost, const brim_entry_options *, brim_ref **out);
-BRIM_EXPORT bool brim_key_remove(brim_key *);
-BRIM_EXPORT bool brim_key_is_valid(const brim_key *);
-BRIM_EXPORT bool brim_key_equal(const brim_key *, const brim_key *);
-BRIM_EXPORT BRIM_MUST_USE brim_key *brim_key_copy(brim_key *);
+
+/**
+ * brim_key_replace_with(key, value, cost, options, out):
+ * As brim_key_replace, with ${options}.  A NULL kind and a work of 0 are taken from the old value; the
+ * priority is only if ${options} is NULL.  only_if_absent means nothing here.
+ *
+ * Returns    As brim_key_replace; BRIM_INVALID and BRIM_UNSUPPORTED for options also as brim_insert_with.
+ * Ownership  As brim_key_replace.  ${*out}, if ${out} is not NULL, is a ref to the new value to release
+ *            exactly once, or NULL on failure.  TOO_BIG and FULL with drop_old: the old value is removed;
+ *            ${*key} still names it.
+ * Threads    Any; the variable ${*key} is the caller's own.
+ * Blocks     As brim_insert_with.
+ * Callbacks  As brim_key_replace.
+ * Cost       As brim_insert_with.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost,
+                                                            const brim_entry_options *options,
+                                                            brim_ref **out);
+
+/**
+ * brim_key_remove(key):
+ * Take the value that ${key} names from look-ups, and no other.  It lives on for those who hold it.
+ *
+ * Returns    True: this call removed it.  False: it had left, or ${key} is NULL.
+ * Ownership  ${key} stays the caller's, to drop.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  Its listener, and if nobody holds it its destructor.
+ * Cost       As brim_remove, but nothing is hashed.
+ */
+BRIM_EXPORT bool brim_key_remove(brim_key *key);
+
+/**
+ * brim_key_is_valid(key):
+ * Whether the value that ${key} names can be found.  Quiet.
+ *
+ * Returns    False: it has left, or ${key} is NULL.  Once false it stays false.
+ * Threads    Any.
+ */
+BRIM_EXPORT bool brim_key_is_valid(const brim_key *key);
+
+/**
+ * brim_key_equal(a, b):
+ * Whether both name the same entry.  Entries that followed one another under the same bytes differ.
+ *
+ * Returns    True if so; NULL is equal to NULL alone.
+ * Threads    Any.
+ */
+BRIM_EXPORT bool brim_key_equal(const brim_key *a, const brim_key *b);
+
+/**
+ * brim_key_copy(key):
+ * One key more.  Cannot fail.
+ *
+ * Returns    The copy, which is the same pointer; NULL for NULL.
+ * Ownership  The copy is the caller's: each is dropped exactly once.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_key *brim_key_copy(brim_key *key);
+
+/**
+ * brim_key_assign(dst, src):
+ * Make ${*dst} a copy of ${src} and drop what it was.  Right also for ${src} == ${*dst}, and for NULL.
+ *
+ * Ownership  ${*dst} is the caller's to drop, as before.  ${src} stays the caller's.
+ * Threads    Any; the variable ${*dst} is the caller's own.
+ * Blocks     As brim_key_drop.
+ */
 BRIM_EXPORT void brim_key_assign(brim_key **dst, brim_key *src);
-BRIM_EXPORT void brim_key_swap(brim_key **, brim_key **);
-BRIM_EXPORT void brim_key_drop(brim_key *);
 
-BRIM_EXPORT void brim_slot_init(brim_slot *, brim_key *);
-BRIM_EXPORT BRIM_MUST_USE brim_key *brim_slot_load(brim_slot *);
-BRIM_EXPORT void brim_slot_store(brim_slot *, brim_key *);
-BRIM_EXPORT BRIM_MUST_USE brim_key *brim_slot_exchange(brim_slot *, brim_key *);
-BRIM_EXPORT bool brim_slot_compare_exchange(brim_slot *, const brim_key *expected, brim_key *desired);
-BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_slot_find(brim_slot *);
+/**
+ * brim_key_swap(a, b):
+ * Exchange two variables.
+ *
+ * Ownership  Each variable owns the count that it has then.
+ * Threads    Any; both variables are the caller's own.
+ */
+BRIM_EXPORT void brim_key_swap(brim_key **a, brim_key **b);
 
-BRIM_EXPORT brim_status brim_set_capacity(brim_cache *, size_t);
-BRIM_EXPORT size_t brim_capacity(const brim_cache *);
-BRIM_EXPORT size_t brim_used(const brim_cache *);
-BRIM_EXPORT size_t brim_pinned(const brim_cache *);
-BRIM_EXPORT size_t brim_count(const brim_cache *);
-BRIM_EXPORT BRIM_MUST_USE brim_status brim_reserve(brim_cache *, size_t cost);
-BRIM_EXPORT void brim_unreserve(brim_cache *, size_t cost);
-BRIM_EXPORT size_t brim_trim(brim_cache *, size_t target_used);
-BRIM_EXPORT size_t brim_trim_kind(brim_cache *, const brim_kind *, size_t target);
-BRIM_EXPORT void brim_clear(brim_cache *);
-BRIM_EXPORT brim_status brim_drain(brim_cache *, int timeout_ms);
+/**
+ * brim_key_drop(key):
+ * Give a key back.  NULL: nothing.  The value is not touched; an anonymous one that no key is left of is
+ * evicted first.
+ *
+ * Ownership  ${key} is consumed.
+ * Threads    Any, not only the one that got it.
+ * Blocks     Never, unless it is the last handle of an entry whose value is destroyed: then on one mutex.
+ */
+BRIM_EXPORT void brim_key_drop(brim_key *key);
 
-BRIM_EXPORT size_t brim_remove_if(brim_cache *, brim_predicate *, void *arg);
-BRIM_EXPORT size_t brim_for_each(brim_cache *, brim_visitor *, void *arg);
-BRIM_EXPORT void brim_stats_get_sized(brim_cache *, const brim_kind *kind, brim_stats *, size_t size);
+/* ---- Slots: each call is atomic, on a slot that other threads use at the same time */
+
+/**
+ * brim_slot_init(slot, key):
+ * Make ${slot} a slot with ${key} in it, which may be NULL.  What it held before is not dropped.
+ *
+ * Ownership  The caller's count of ${key} passes to the slot.
+ * Threads    Any, before others use ${slot}.
+ */
+BRIM_EXPORT void brim_slot_init(brim_slot *slot, brim_key *key);
+
+/**
+ * brim_slot_load(slot):
+ * Copy the key that is in ${slot}.
+ *
+ * Returns    The key; NULL: the slot is empty.
+ * Ownership  The key is the caller's, to drop exactly once.  The slot keeps its own count.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_key *brim_slot_load(brim_slot *slot);
+
+/**
+ * brim_slot_store(slot, key):
+ * Put ${key}, which may be NULL, into ${slot} and drop what was there.
+ *
+ * Ownership  The caller's count of ${key} passes to the slot.
+ * Threads    Any.
+ * Blocks     As brim_key_drop.
+ */
+BRIM_EXPORT void brim_slot_store(brim_slot *slot, brim_key *key);
+
+/**
+ * brim_slot_exchange(slot, key):
+ * Put ${key}, which may be NULL, into ${slot} and take what was there.
+ *
+ * Returns    The key that was there; NULL: the slot was empty.
+ * Ownership  The caller's count of ${key} passes to the slot, the slot's of what was there to the caller,
+ *            to drop exactly once.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_key *brim_slot_exchange(brim_slot *slot, brim_key *key);
+
+/**
+ * brim_slot_compare_exchange(slot, expected, desired):
+ * Put ${desired} into ${slot} if ${expected} is there.  Either may be NULL.  Have a count of ${expected}:
+ * else its memory may have become another entry.
+ *
+ * Returns    True: done.  False: something else was there, and nothing changed.
+ * Ownership  True: the caller's count of ${desired} passes to the slot, and the slot's of ${expected} is
+ *            dropped.  False: ${desired} is still the caller's.  The caller's own count of ${expected} stays
+ *            in either case.
+ * Threads    Any.
+ * Blocks     As brim_key_drop.
+ */
+BRIM_EXPORT bool brim_slot_compare_exchange(brim_slot *slot, const brim_key *expected, brim_key *desired);
+
+/**
+ * brim_slot_find(slot):
+ * Hold the value that the key in ${slot} names, as brim_key_find does, without a count on the key in
+ * between.
+ *
+ * Returns    A ref; NULL: the slot is empty, or that value has left.
+ * Ownership  The ref is the caller's, to release exactly once.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  As brim_find.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_slot_find(brim_slot *slot);
+
+/* ---- Bounds: capacities, charges and costs are in the user's unit */
+
+/**
+ * brim_set_capacity(cache, capacity):
+ * Change the capacity.  Downwards the difference is reserved first, as an insert's charge is, so that used
+ * <= capacity holds for every observer all the while.
+ *
+ * Returns    BRIM_OK       it fits.
+ *            BRIM_FULL     set all the same, but what is held or reserved exceeds it: nothing is admitted
+ *                          until it fits.  Also if it would have to evict inside a destructor or listener.
+ *            BRIM_INVALID  no cache, or a capacity above SIZE_MAX / 2: nothing changed.
+ * Threads    Any.
+ * Blocks     As brim_insert.
+ * Callbacks  Downwards: destructors and listeners of victims, on this thread, no lock held.
+ * Cost       Downwards: evictions.
+ */
+BRIM_EXPORT brim_status brim_set_capacity(brim_cache *cache, size_t capacity);
+
+/**
+ * brim_capacity(cache):
+ * The capacity.
+ *
+ * Returns    It.
+ * Threads    Any.
+ */
+BRIM_EXPORT size_t brim_capacity(const brim_cache *cache);
+
+/**
+ * brim_used(cache):
+ * The charge of all values taken and not yet destroyed, and reservations (G4).  Wrapped values are no part
+ * of it.
+ *
+ * Returns    It.
+ * Threads    Any.
+ */
+BRIM_EXPORT size_t brim_used(const brim_cache *cache);
+
+/**
+ * brim_pinned(cache):
+ * The charge of what refs hold, also of what has left.
+ *
+ * Returns    It, exact while nobody takes or releases refs, else about it.
+ * Threads    Any.
+ * Cost       O(threads).
+ */
+BRIM_EXPORT size_t brim_pinned(const brim_cache *cache);
+
+/**
+ * brim_count(cache):
+ * The number of entries that can be found.
+ *
+ * Returns    It, exact while nobody inserts or removes, else about it.
+ * Threads    Any.
+ * Cost       O(shards).
+ */
+BRIM_EXPORT size_t brim_count(const brim_cache *cache);
+
+/**
+ * brim_reserve(cache, cost):
+ * Charge ${cost} for memory that is not an entry, making room for it as an insert does.
+ *
+ * Returns    BRIM_OK
+ *            BRIM_FULL     it cannot be charged, as brim_insert's FULL and TOO_BIG; nothing is reserved.
+ *            BRIM_INVALID  no cache.
+ * Ownership  BRIM_OK: ${cost} stays charged until brim_unreserve, by any thread, in one piece or several.
+ * Threads    Any.
+ * Blocks     As brim_insert.
+ * Callbacks  Destructors and listeners of victims, on this thread, no lock held.
+ * Cost       Evictions.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_reserve(brim_cache *cache, size_t cost);
+
+/**
+ * brim_unreserve(cache, cost):
+ * Give back ${cost} of what brim_reserve charged; never more than all of it.
+ *
+ * Threads    Any.
+ */
+BRIM_EXPORT void brim_unreserve(brim_cache *cache, size_t cost);
+
+/**
+ * brim_trim(cache, target_used):
+ * Evict until no more than ${target_used} is used, or nothing more can go.  The capacity stays.
+ *
+ * Returns    The charge of what it evicted.  Inside a destructor or listener it is freed only by the
+ *            outermost call.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  Destructors and listeners of victims, on this thread, no lock held.
+ * Cost       Evictions; O(shards), with allocations for indexes that should shrink, which need no success.
+ */
+BRIM_EXPORT size_t brim_trim(brim_cache *cache, size_t target_used);
+
+/**
+ * brim_trim_kind(cache, kind, target):
+ * Evict values of ${kind} until all of them, held ones included, are charged no more than ${target}, or
+ * nothing more can go.  NULL: the kind of entries that name none.
+ *
+ * Returns    The charge of what it evicted; 0 for a kind that the cache has not met.  As brim_trim.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  Destructors and listeners of victims, on this thread, no lock held.
+ * Cost       As brim_trim; with few values of the kind, O(entries).
+ */
+BRIM_EXPORT size_t brim_trim_kind(brim_cache *cache, const brim_kind *kind, size_t target);
+
+/**
+ * brim_clear(cache):
+ * Remove every entry that is there throughout the call.  Those inserted meanwhile may stay.  Held values
+ * live on for their holders, and stay charged until then.
+ *
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  Listeners of all entries, destructors of those that nobody holds; on this thread, no lock
+ *            held.
+ * Cost       O(entries + shards); memory for entries is kept for new ones.
+ */
+BRIM_EXPORT void brim_clear(brim_cache *cache);
+
+/**
+ * brim_drain(cache, timeout_ms):
+ * Wait for values that other threads are destroying: those that had left before the call and that nobody
+ * holds. ${timeout_ms} is in milliseconds; 0: only look; < 0: no limit.
+ *
+ * Returns    BRIM_OK        they have been destroyed.
+ *            BRIM_TIMEOUT   the time is up; some have not.
+ *            BRIM_DEADLOCK  called inside a destructor or listener: it would wait for itself.
+ *            BRIM_INVALID   no cache.
+ * Threads    Any.
+ * Blocks     For other threads' destructors and listeners, looking ten times a millisecond; no lock is
+ *            held.
+ * Cost       O(threads).
+ */
+BRIM_EXPORT brim_status brim_drain(brim_cache *cache, int timeout_ms);
+
+/* ---- Walks */
+
+/**
+ * brim_remove_if(cache, predicate, arg):
+ * Remove each entry for which ${predicate}, called with ${arg}, is true.  What is there throughout is asked
+ * about exactly once.
+ *
+ * Returns    The number of entries that this call removed.
+ * Ownership  The ref that ${predicate} gets is lent: copy it to keep it.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  ${predicate}, on this thread, no lock held; it may call anything.  Listeners of what is
+ *            removed; the destructors of what nobody holds.
+ * Cost       O(entries + shards).  Up to 256 entries at a time are held, and cannot be evicted.
+ */
+BRIM_EXPORT size_t brim_remove_if(brim_cache *cache, brim_predicate *predicate, void *arg);
+
+/**
+ * brim_for_each(cache, visitor, arg):
+ * Show each entry to ${visitor}, with ${arg}, until it returns false.  What is there throughout is visited
+ * exactly once; what comes or goes meanwhile, at most once.  Counts as no use.
+ *
+ * Returns    The number of entries visited, the one at which it stopped included.
+ * Ownership  The ref that ${visitor} gets is lent: copy it to keep it.
+ * Threads    Any.
+ * Blocks     On one mutex.
+ * Callbacks  ${visitor}, on this thread, no lock held; it may call anything.  Destructors of what left
+ *            meanwhile and was last held by the walk.
+ * Cost       O(entries + shards).  Up to 256 entries at a time are held, and cannot be evicted.
+ */
+BRIM_EXPORT size_t brim_for_each(brim_cache *cache, brim_visitor *visitor, void *arg);
+
+/* ---- Looking inside */
+
+/**
+ * brim_stats_get_sized(cache, kind, stats, size):
+ * Fill ${stats}, of ${size} bytes, with the statistics of ${cache}; only of ${kind}, if it is not NULL.
+ * Called through brim_stats_get(cache, stats) for all kinds.
+ *
+ * Returns    Nothing; ${stats->size} is how much of it this library knows.  All else is 0 for a NULL cache,
+ *            and for a kind that it has not met.
+ * Ownership  ${stats} is the caller's, and need not be initialized.
+ * Threads    Any.
+ * Cost       O(threads + shards + kinds).
+ */
+BRIM_EXPORT void brim_stats_get_sized(brim_cache *cache, const brim_kind *kind, brim_stats *stats,
+                                      size_t size);
 #define brim_stats_get(cache, stats) brim_stats_get_sized((cache), NULL, (stats), sizeof *(stats))
-BRIM_EXPORT const char *brim_strerror(brim_status);
+
+/**
+ * brim_strerror(status):
+ * ${status} in English words.
+ *
+ * Returns    A constant string, also for a number that is no status.
+ * Threads    Any.
+ */
+BRIM_EXPORT const char *brim_strerror(brim_status status);
+
+/**
+ * brim_version():
+ * The version of the library that runs, as "major.minor.patch".
+ *
+ * Returns    A constant string.
+ * Threads    Any.
+ */
 BRIM_EXPORT const char *brim_version(void);
 
 #ifdef __cplusplus

@@ -64,6 +64,41 @@ void admit_to_user(struct brim_cache *c, struct caller by, size_t charge)
     section_leave(by.t);
 }
 
+void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge)
+{
+    uint64_t by_user;
+
+    window_open(by.t);
+    by_user = atom_load_relaxed(&c->by_user);
+    while (!atom_cas_relaxed(&c->by_user, &by_user, by_user - (charge < by_user ? charge : by_user))) {
+    }
+    budget_give(&c->budget, charge < by_user ? charge : (size_t)by_user);
+    section_leave(by.t);
+}
+
+void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t charge, bool keep)
+{
+    window_open(by.t);
+    if (keep)
+        stripe_add(by.st, reserved, charge);
+    else
+        budget_give(&c->budget, charge);
+    tally_adjust(&k->values, by.t, 0 - charge);
+    section_leave(by.t);
+}
+
+bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to, size_t taken)
+{
+    bool lowered;
+
+    window_open(by.t);
+    lowered = budget_lower(&c->budget, from, to, taken);
+    if (lowered)
+        stripe_add(by.st, reserved, 0 - taken);
+    section_leave(by.t);
+    return lowered;
+}
+
 static void give_up(struct claim *claim, size_t keep)
 {
     admit_undo(claim->cache, claim->by, claim->have - keep);
@@ -112,14 +147,22 @@ static size_t missing(const struct admission *a, const struct claim *claim)
     return room > 0 ? need - (size_t)room : room < 0 ? need + (size_t)-room : need;
 }
 
+/* While more is used than the capacity, what was freed pays for that first (G4). */
 static bool is_enough(const struct admission *a, struct claim *claim)
 {
-    return claim->have >= a->charge || take(claim, a->charge - claim->have);
+    if (budget_room(&a->cache->budget) < 0)
+        give_up(claim, 0);
+    if (claim->have > 0 && claim->have >= a->charge)
+        return true;
+    return take(claim, a->charge - claim->have);
 }
 
 static struct shard_sweep sweep_for(const struct admission *a, bool claim)
 {
-    struct shard_sweep w = {BRIM_EVICTED, false, claim, -1, 0, 0, a->expected, a->for_entry};
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .claim = claim, .kind = -1, .most = UINT32_MAX};
+
+    w.keep = a->expected;
+    w.like = a->for_entry;
 
     return w;
 }
@@ -269,7 +312,8 @@ bool admit_entry(struct admission *a)
         struct shard *sh = &a->cache->shards[round & (a->cache->shard_count - 1)];
         struct index_cursor cursor = {0};
 
-        w.need = 1;
+        w.need = SIZE_MAX;
+        w.most = 1;
         if (round < FUTILE_ROUNDS) {
             shard_evict(choose_shard(a->cache, a->by.t, NULL), &w, a->by.t, a->by.st, &left);
         } else {
@@ -284,13 +328,20 @@ bool admit_entry(struct admission *a)
     return false;
 }
 
+static struct shard_sweep sweep_of_kind(int kind, size_t need)
+{
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = kind, .need = need, .most = UINT32_MAX};
+
+    return w;
+}
+
 size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind)
 {
     size_t freed = 0;
     unsigned futile = 0;
 
     while (freed < need) {
-        struct shard_sweep w = {BRIM_EVICTED, false, false, kind, need - freed, 0, NULL, NULL};
+        struct shard_sweep w = sweep_of_kind(kind, need - freed);
         struct entry_list left = {NULL, NULL};
 
         shard_evict(choose_shard(c, by.t, NULL), &w, by.t, by.st, &left);
@@ -305,7 +356,7 @@ size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind
         bool more = true;
 
         while (more && freed < need) {
-            struct shard_sweep w = {BRIM_EVICTED, false, false, kind, need - freed, 0, NULL, NULL};
+            struct shard_sweep w = sweep_of_kind(kind, need - freed);
             struct entry_list left = {NULL, NULL};
 
             more = shard_sweep(&c->shards[i], &cursor, &w, by.st, &left);

@@ -40,6 +40,25 @@ void admit_undo(struct brim_cache *c, struct caller by, size_t charge);
 void admit_to_user(struct brim_cache *c, struct caller by, size_t charge);
 
 /*
+ * admit_user_undo(c, by, charge):
+ * Give up to ${charge} of what brim_reserve reserved back.
+ */
+void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge);
+
+/*
+ * admit_freed(c, by, k, charge, keep):
+ * A value of kind ${k} is destroyed: its charge is room again, or with ${keep} a reservation of the calling thread.
+ */
+void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t charge, bool keep);
+
+/*
+ * admit_lower(c, by, from, to, taken):
+ * Set the capacity down from ${from}; ${taken} of the difference is a reservation of the calling thread, which is
+ * used up.  False: the capacity is no longer ${from}.
+ */
+bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to, size_t taken);
+
+/*
  * admit_entry(a):
  * Evict one entry, so that the number of entries may grow.  False: none can go.
  */

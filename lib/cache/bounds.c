@@ -43,11 +43,10 @@ static bool lower(brim_cache *c, size_t from, size_t to, brim_status *status)
 
     *status = admit(&a) == BRIM_OK ? BRIM_OK : BRIM_FULL;
     taken = *status == BRIM_OK ? from - to : 0;
-    if (!budget_lower(&c->budget, from, to, taken)) {
+    if (!admit_lower(c, a.by, from, to, taken)) {
         admit_undo(c, a.by, taken);
         return false;
     }
-    stripe_add(a.by.st, reserved, 0 - taken);
     if (*status == BRIM_OK)
         return true;
     if (!dispose_is_under_way() && budget_room(&c->budget) < 0)
@@ -64,7 +63,7 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
 
     if (c == NULL || capacity > SIZE_MAX / 2)
         return BRIM_INVALID;
-    tally_add(&c->live, thread_self(), 0);
+    tally_add(&c->live, thread_self());
     while (!done) {
         size_t now = budget_capacity(&c->budget);
         if (capacity >= now) {
@@ -81,29 +80,27 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
 brim_status brim_reserve(brim_cache *c, size_t cost)
 {
     struct admission a = {.cache = c, .charge = cost, .keep_old = true};
+    brim_status status;
 
     if (c == NULL)
         return BRIM_INVALID;
     if (cost > SIZE_MAX / 2)
         return BRIM_FULL;
-    a.by = caller_of(c);
     if (cost == 0)
         return BRIM_OK;
-    if (admit(&a) != BRIM_OK)
-        return BRIM_FULL;
-    admit_to_user(c, a.by, cost);
-    return BRIM_OK;
+    a.by = caller_of(c);
+    tally_add(&c->live, a.by.t); /* a callback may free the cache */
+    status = admit(&a) == BRIM_OK ? BRIM_OK : BRIM_FULL;
+    if (status == BRIM_OK)
+        admit_to_user(c, a.by, cost);
+    cache_drop_live(c, a.by.t);
+    return status;
 }
 
 void brim_unreserve(brim_cache *c, size_t cost)
 {
-    uint64_t by_user = c != NULL ? atom_load_relaxed(&c->by_user) : 0;
-
-    if (c == NULL)
-        return;
-    while (!atom_cas_relaxed(&c->by_user, &by_user, by_user - (cost < by_user ? cost : by_user))) {
-    }
-    budget_give(&c->budget, cost < by_user ? cost : (size_t)by_user); /* never more than was reserved */
+    if (c != NULL)
+        admit_user_undo(c, caller_of(c), cost);
 }
 
 /* ---- Trimming */
@@ -114,7 +111,7 @@ size_t brim_trim(brim_cache *c, size_t target)
 
     if (c == NULL || used <= target)
         return 0;
-    tally_add(&c->live, thread_self(), 0);
+    tally_add(&c->live, thread_self());
     freed = admit_evict(c, caller_of(c), used - target, -1);
     cache_drop_live(c, thread_self());
     return freed;
@@ -127,7 +124,7 @@ size_t brim_trim_kind(brim_cache *c, const brim_kind *kind, size_t target)
 
     if (used <= target)
         return 0;
-    tally_add(&c->live, thread_self(), 0);
+    tally_add(&c->live, thread_self());
     freed = admit_evict(c, caller_of(c), used - target, (int)k->number);
     cache_drop_live(c, thread_self());
     return freed;

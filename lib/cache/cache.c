@@ -148,20 +148,23 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
         return BRIM_NOMEM;
     if ((status = kind_get(c, o->kind, &c->default_kind)) != BRIM_OK)
         return status;
-    tally_add(&c->live, thread_self(), 0);
+    tally_add(&c->live, thread_self());
     return fork_join(c) ? BRIM_OK : BRIM_NOMEM;
 }
 
 brim_status brim_cache_new(const brim_options *o, brim_cache **out)
 {
+    brim_options defaults;
     brim_status status;
     brim_cache *c;
 
     if (out == NULL)
         return BRIM_INVALID;
     *out = NULL;
-    if (o == NULL)
-        return BRIM_INVALID;
+    if (o == NULL) {
+        brim_options_init(&defaults, 0);
+        o = &defaults;
+    }
     if ((status = validate(o)) != BRIM_OK)
         return status;
     c = make_frame(o->allocator != NULL ? o->allocator : &mem_default);
@@ -191,7 +194,7 @@ static void finish(struct brim_cache *c)
 
 void cache_drop_live(struct brim_cache *c, struct thread *t)
 {
-    if (tally_drop(&c->live, t, 0))
+    if (tally_drop(&c->live, t))
         finish(c);
 }
 

@@ -124,8 +124,7 @@ static void dump_entry(FILE *file, const struct entry *e)
     size_t len;
     const unsigned char *key = entry_key(e, &len);
 
-    fprintf(file, "  cost %zu%s%s key ", cache_entry_cost(e), entry_is_held(e) ? " held" : "",
-            entry_flags(e) & ENTRY_ANONYMOUS ? " anonymous" : "");
+    fprintf(file, "  cost %zu%s key ", cache_entry_cost(e), entry_flags(e) & ENTRY_ANONYMOUS ? " anonymous" : "");
     for (size_t i = 0; i < len && i < 32; i++)
         fprintf(file, "%02x", key[i]);
     fprintf(file, "%s (%zu bytes)\n", len > 32 ? "..." : "", len);
@@ -144,7 +143,7 @@ void brim_dump(brim_cache *c, FILE *file)
     for (unsigned i = 0; i < c->shard_count; i++) {
         struct index_cursor cursor = {0};
         fprintf(file, " shard %u: used %zu entries %u index %zu bytes\n", i, atom_load_relaxed(&c->shards[i].used),
-                atom_load_relaxed(&c->shards[i].count), shard_bytes(&c->shards[i]));
+                atom_load_relaxed(&c->shards[i].count), atom_load_relaxed(&c->shards[i].bytes));
         while ((n = shard_hold_some(&c->shards[i], &cursor, e, caller_of(c).st)) > 0) {
             for (unsigned j = 0; j < n; j++) {
                 dump_entry(file, e[j]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache/dispose.h"
+#include "cache/admit.h"
 
 
 struct disposal {
@@ -59,22 +59,21 @@ static void destroy_value(struct entry *e)
 /* The value is ours alone. */
 static void end_value(struct brim_cache *c, struct entry *e, struct claim *claim)
 {
+    bool keep = claim != NULL && claim->cache == c && (e->eviction & ENTRY_CLAIMED);
     size_t charge = entry_cost(e);
+    struct kind *k = kind_of(e);
     struct caller by;
 
     destroy_value(e);
     by = caller_of(c);
-    if (entry_flags(e) & ENTRY_UNCHARGED) {
+    if (entry_flags(e) & ENTRY_UNCHARGED)
         (void)atom_sub_relaxed(&c->uncharged, (uint64_t)charge); /* relaxed: a statistic */
-        charge = 0;
-    } else if (claim != NULL && claim->cache == c && (e->eviction & ENTRY_CLAIMED)) {
-        stripe_add(claim->by.st, reserved, charge);
+    else
+        admit_freed(c, by, k, charge, keep);
+    if (keep)
         claim->have += charge;
-    } else {
-        budget_give(&c->budget, charge);
-    }
     stripe_add(by.st, destroyed, 1);
-    kind_destroyed(kind_of(e), by.t, charge);
+    kind_destroyed(k, by.t);
     dispose_key(e);
 }
 

@@ -9,14 +9,14 @@ static bool key_is_bad(const void *key, size_t key_len)
 
 static brim_ref *found(struct entry *e, struct entry *last, struct stripe *st)
 {
-    if (last != NULL)
-        dispose_last(last);
-    if (e == NULL) {
-        stripe_add(st, misses, 1);
-        return NULL;
+    if (likely(e != NULL)) {
+        stripe_add(st, hits, 1);
+        return ref_of(e);
     }
-    stripe_add(st, hits, 1);
-    return ref_of(e);
+    stripe_add(st, misses, 1);
+    if (last != NULL)
+        dispose_last(last); /* last of all: a destructor may free the cache */
+    return NULL;
 }
 
 brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
@@ -69,49 +69,61 @@ bool brim_remove(brim_cache *c, const void *key, size_t key_len)
 
 /*
  * Through a handle: nothing is hashed or probed.  In a section, which keeps the entry and with it the cache: a slot's
- * count may go as soon as it was read.
+ * count may go as soon as it was read.  ${*last} as with shard_find.
  */
-static brim_ref *hold_entry(struct entry *e, struct thread *t)
+static bool hold_entry(struct entry *e, struct thread *t, bool count_miss, struct entry **last)
 {
     struct stripe *st = stripe_ready(&cache_of(e)->stripes, t);
     unsigned events = entry_try_hold(e);
 
     shard_count_pins(st, e, events);
+    *last = events & ENTRY_LAST ? e : NULL;
     if (events & ENTRY_HELD) {
         entry_mark_used(e);
         stripe_add(st, hits, 1);
-    } else {
+    } else if (count_miss) {
         stripe_add(st, misses, 1);
     }
-    section_leave(t);
-    if (events & ENTRY_LAST)
-        dispose_last(e);
-    return events & ENTRY_HELD ? ref_of(e) : NULL;
+    return (events & ENTRY_HELD) != 0;
 }
 
 brim_ref *brim_key_find(brim_key *key)
 {
+    struct entry *e = entry_of_key(key), *last;
     struct thread *t;
+    bool held;
 
     if (key == NULL)
         return NULL;
     t = thread_self();
     section_enter(t);
-    return hold_entry(entry_of_key(key), t);
+    held = hold_entry(e, t, true, &last);
+    section_leave(t);
+    if (last != NULL)
+        dispose_last(last);
+    return held ? ref_of(e) : NULL;
 }
 
+/* An entry that has left is a miss only while the slot still names it (G6). */
 brim_ref *brim_slot_find(brim_slot *slot)
 {
-    struct thread *t;
-    struct entry *e;
+    struct entry *e, *last;
+    bool held, again;
 
     if (slot == NULL)
         return NULL;
-    t = thread_self();
-    section_enter(t);
-    e = slot_peek((struct slot *)(void *)slot);
-    if (e != NULL)
-        return hold_entry(e, t);
-    section_leave(t);
-    return NULL;
+    do {
+        struct thread *t = thread_self();
+
+        section_enter(t);
+        e = slot_peek((struct slot *)(void *)slot);
+        held = e != NULL && hold_entry(e, t, false, &last);
+        again = e != NULL && !held && slot_peek((struct slot *)(void *)slot) != e;
+        if (e != NULL && !held && !again)
+            stripe_add(stripe_ready(&cache_of(e)->stripes, t), misses, 1);
+        section_leave(t);
+        if (e != NULL && last != NULL)
+            dispose_last(last);
+    } while (again);
+    return held ? ref_of(e) : NULL;
 }

@@ -35,7 +35,7 @@ static struct entry *make_entry(const struct insertion *in, struct thread *t, ui
 
     if (e == NULL)
         return NULL;
-    tally_add(&c->live, t, 0);
+    tally_add(&c->live, t);
     entry_init(e, in->key, in->key_len, in->value, in->cost + cache_overhead(c, in->key_len));
     e->place = hash_place(hash);
     e->work = in->work;
@@ -69,11 +69,13 @@ static brim_status link_entry(struct insertion *in, struct admission *a, struct 
 {
     struct shard *sh = cache_shard(in->cache, e->place);
     struct entry_list left = {NULL, NULL};
-    struct shard_link l = {e, in->refs, in->keys, hash_tag(a->hash), in->only_if_absent, NULL, NULL, false};
+    struct shard_link l = {.e = e, .refs = in->refs, .keys = in->keys, .only_if_absent = in->only_if_absent};
     enum shard_outcome outcome;
 
+    l.tag = hash_tag(a->hash);
+    l.values = &in->kind->values;
     l.expected = a->keep_old ? in->expected : NULL;
-    while ((outcome = shard_link(sh, &l, a->by.st, &left)) == SHARD_NO_ENTRY)
+    while ((outcome = shard_link(sh, &l, a->by.t, a->by.st, &left)) == SHARD_NO_ENTRY)
         if (!admit_entry(a))
             return BRIM_FULL;
     dispose(&left, NULL);
@@ -109,7 +111,7 @@ static brim_status refuse(struct insertion *in, struct caller by, uint64_t hash,
             remove_old(in, by, hash);
     }
     if (e != NULL && refused && in->wrap_refused) {
-        kind_taken(in->kind, by.t, 0);
+        kind_taken(in->kind, by.t);
         wrap(in, e);
     } else if (e != NULL) {
         dispose_unborn(in->cache, e);
@@ -123,10 +125,10 @@ static brim_status admit_and_link(struct insertion *in, struct admission *a, str
 
     if (status != BRIM_OK)
         return status;
-    kind_taken(in->kind, a->by.t, a->charge);
+    kind_taken(in->kind, a->by.t);
     status = link_entry(in, a, e);
     if (status != BRIM_OK) {
-        kind_destroyed(in->kind, a->by.t, a->charge);
+        kind_destroyed(in->kind, a->by.t);
         admit_undo(in->cache, a->by, a->charge);
     }
     return status;
@@ -233,7 +235,7 @@ brim_status brim_wrap(brim_cache *c, void *value, size_t cost, const brim_entry_
     e = make_entry(&in, by.t, 0);
     if (e == NULL)
         return BRIM_NOMEM;
-    kind_taken(in.kind, by.t, 0);
+    kind_taken(in.kind, by.t);
     wrap(&in, e);
     *out = ref_of(e);
     return BRIM_OK;

@@ -114,9 +114,9 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
     return BRIM_OK;
 }
 
-void kind_taken(struct kind *k, struct thread *t, size_t charge)
+void kind_taken(struct kind *k, struct thread *t)
 {
-    tally_add(&k->values, t, charge);
+    tally_add(&k->values, t);
 }
 
 static void tell_unused(const struct kind *k)
@@ -125,9 +125,9 @@ static void tell_unused(const struct kind *k)
         k->user->unused(k->user->arg);
 }
 
-void kind_destroyed(struct kind *k, struct thread *t, size_t charge)
+void kind_destroyed(struct kind *k, struct thread *t)
 {
-    if (tally_drop(&k->values, t, charge))
+    if (tally_drop(&k->values, t))
         tell_unused(k);
 }
 

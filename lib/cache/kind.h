@@ -54,11 +54,11 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
 struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user);
 
 /*
- * kind_taken(k, t, charge), kind_destroyed(k, t, charge):
+ * kind_taken(k, t), kind_destroyed(k, t):
  * A value of the kind is the cache's; is no more.  The last one after the cache was freed tells `unused'.
  */
-void kind_taken(struct kind *k, struct thread *t, size_t charge);
-void kind_destroyed(struct kind *k, struct thread *t, size_t charge);
+void kind_taken(struct kind *k, struct thread *t);
+void kind_destroyed(struct kind *k, struct thread *t);
 
 /*
  * kinds_close(c):

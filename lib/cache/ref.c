@@ -46,29 +46,21 @@ bool brim_ref_is_cached(const brim_ref *ref)
 /* Reserve what is more, change, and give back what is less.  False: another thread changed it in between. */
 static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge, brim_status *status)
 {
-    bool charged = !(entry_flags(e) & ENTRY_UNCHARGED);
+    bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), done;
     struct caller by = caller_of(c);
     size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0;
     struct admission a = {c, by, reserved, NULL, e, 0, true};
 
+    *status = BRIM_OK;
     if (reserved > 0 && admit(&a) != BRIM_OK) {
         *status = BRIM_FULL;
         return true;
     }
-    if (!shard_set_cost(cache_shard(c, e->place), e, charge, reserved, by.st, &old)) {
-        admit_undo(c, by, reserved);
-        return false;
-    }
-    *status = BRIM_OK;
-    if (!charged) {
+    done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, &kind_of(e)->values, by.t, by.st);
+    admit_undo(c, by, reserved);
+    if (done && !charged)
         (void)atom_add_relaxed(&c->uncharged, (uint64_t)(charge - old)); /* relaxed: a statistic */
-        return true;
-    }
-    tally_adjust(&kind_of(e)->values, by.t, charge - old);
-    admit_undo(c, by, reserved - (charge > old ? charge - old : 0));
-    if (charge < old)
-        budget_give(&c->budget, old - charge);
-    return true;
+    return done;
 }
 
 brim_status brim_ref_set_cost(brim_ref *ref, size_t cost)

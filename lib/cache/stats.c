@@ -11,7 +11,7 @@ static size_t overhead(const brim_cache *c)
                atom_load_relaxed(&((brim_cache *)(uintptr_t)c)->slab.bytes);
 
     for (unsigned i = 0; i < c->shard_count; i++)
-        n += shard_bytes(&c->shards[i]);
+        n += atom_load_relaxed(&c->shards[i].bytes);
     return n;
 }
 

@@ -12,7 +12,7 @@ void walk_remove_all(struct brim_cache *c, brim_cause cause)
         bool more = true;
 
         while (more) {
-            struct shard_sweep w = {cause, true, false, -1, SIZE_MAX, 0, NULL, NULL};
+            struct shard_sweep w = {.cause = cause, .held_too = true, .kind = -1, .need = SIZE_MAX, .most = UINT32_MAX};
             struct entry_list left = {NULL, NULL};
             more = shard_sweep(&c->shards[i], &cursor, &w, by.st, &left);
             dispose(&left, NULL);
@@ -25,7 +25,7 @@ void brim_clear(brim_cache *c)
 {
     if (c == NULL)
         return;
-    tally_add(&c->live, thread_self(), 0); /* a callback may free the cache */
+    tally_add(&c->live, thread_self()); /* a callback may free the cache */
     walk_remove_all(c, BRIM_CLEARED);
     cache_drop_live(c, thread_self());
 }
@@ -60,7 +60,7 @@ static void visit_all(struct brim_cache *c, struct visit *v)
     struct entry *e[SHARD_BATCH];
     unsigned n;
 
-    tally_add(&c->live, thread_self(), 0);
+    tally_add(&c->live, thread_self());
     for (unsigned i = 0; i < c->shard_count && !v->stopped; i++) {
         struct index_cursor cursor = {0};
         while (!v->stopped && (n = shard_hold_some(&c->shards[i], &cursor, e, caller_of(c).st)) > 0) {

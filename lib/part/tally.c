@@ -26,9 +26,8 @@ void tally_adjust(struct tally *y, struct thread *t, size_t delta)
 /*
  * The section makes tally_close wait until an addition to a part is seen by its sum: who enters later sees `closing'.
  */
-void tally_add(struct tally *y, struct thread *t, size_t amount)
+void tally_add(struct tally *y, struct thread *t)
 {
-    tally_adjust(y, t, amount);
     section_enter(t);
     if (likely(!atom_load_acquire(&y->closing)))
         (void)atom_add_relaxed(&part_of(y, t)->n, 1);
@@ -37,11 +36,10 @@ void tally_add(struct tally *y, struct thread *t, size_t amount)
     section_leave(t);
 }
 
-bool tally_drop(struct tally *y, struct thread *t, size_t amount)
+bool tally_drop(struct tally *y, struct thread *t)
 {
     bool last = false;
 
-    tally_adjust(y, t, (size_t)0 - amount);
     section_enter(t);
     if (likely(!atom_load_acquire(&y->closing)))
         (void)atom_sub_release(&part_of(y, t)->n, 1);

@@ -2,7 +2,7 @@
  *
  * A count of things alive that many threads change at once and nobody needs to see reach zero until it is closed:
  * until then it is spread over eight lines; closing gathers them into one word, whose way to zero is seen exactly
- * once (as Linux's percpu_ref does).  With each thing goes an amount, which is only summed.
+ * once (as Linux's percpu_ref does).  Beside it an amount, which is only summed.
  *
  *   alive = sum of part[].n + total - BIAS     while open and while closing
  *   alive = total                              once closed
@@ -28,12 +28,12 @@ struct tally {
 void tally_init(struct tally *y);
 
 /*
- * tally_add(y, t, amount), tally_drop(y, t, amount):
+ * tally_add(y, t), tally_drop(y, t):
  * One thing more, one less.  Dropping returns true if the tally is closed and that was the last: the caller ends what
  * was counted.  Not in a section.
  */
-void tally_add(struct tally *y, struct thread *t, size_t amount);
-bool tally_drop(struct tally *y, struct thread *t, size_t amount);
+void tally_add(struct tally *y, struct thread *t);
+bool tally_drop(struct tally *y, struct thread *t);
 
 /*
  * tally_close(y):
@@ -43,7 +43,7 @@ bool tally_close(struct tally *y);
 
 /*
  * tally_adjust(y, t, delta):
- * Change the amount alone.
+ * Change the amount.
  */
 void tally_adjust(struct tally *y, struct thread *t, size_t delta);
 

@@ -32,6 +32,7 @@ bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entr
     sh->mem = mem;
     sh->entries = entries;
     index_init(&sh->index, t, shard_bits);
+    atom_store_relaxed(&sh->bytes, index_table_size(1));
     policy_init(&sh->policy, objective);
     return true;
 }
@@ -40,13 +41,6 @@ void shard_destroy(struct shard *sh)
 {
     table_free(sh->mem, atom_load_acquire(&sh->index.table));
     lock_destroy(&sh->lock);
-}
-
-size_t shard_bytes(const struct shard *sh)
-{
-    struct table *t = atom_load_acquire(&((struct shard *)(uintptr_t)sh)->index.table);
-
-    return index_table_size(t->buckets);
 }
 
 /* ---- Look-ups: no lock */
@@ -170,7 +164,7 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
     return index_find(&sh->index, (uint64_t)l->tag << 48 | l->e->place, key, len);
 }
 
-static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct stripe *st,
+static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
                                       struct entry_list *left)
 {
     struct entry *old = find_old_locked(sh, l);
@@ -195,6 +189,7 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
         index_insert_locked(&sh->index, l->e, l->tag);
     }
     stripe_add(st, reserved, 0 - entry_cost(l->e));
+    tally_adjust(l->values, t, entry_cost(l->e));
     if (l->refs > 0)
         stripe_add(st, pinned, entry_cost(l->e));
     stripe_add(st, insertions, 1);
@@ -218,8 +213,10 @@ void shard_fit_index(struct shard *sh)
     if (fresh == NULL)
         return; /* the old one goes on as long as it has room */
     lock_acquire(&sh->lock);
-    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_WORDS * 9 / 10)
+    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_WORDS * 9 / 10) {
         old = index_rebuild_locked(&sh->index, fresh);
+        atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
+    }
     lock_release(&sh->lock);
     if (old == NULL) {
         table_free(sh->mem, fresh);
@@ -229,14 +226,15 @@ void shard_fit_index(struct shard *sh)
     table_free(sh->mem, old);
 }
 
-enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct stripe *st, struct entry_list *left)
+enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
+                              struct entry_list *left)
 {
     enum shard_outcome outcome;
     bool fit;
 
     do {
         lock_acquire(&sh->lock);
-        outcome = link_locked(sh, l, st, left);
+        outcome = link_locked(sh, l, t, st, left);
         fit = index_is_ill_sized_locked(sh);
         lock_release(&sh->lock);
         if (fit)
@@ -306,6 +304,11 @@ static bool spared(const struct shard_sweep *w, const struct entry *e)
            (w->kind >= 0 && entry_kind(e) != (unsigned)w->kind);
 }
 
+static bool wants_more(const struct shard_sweep *w)
+{
+    return w->freed < w->need && w->taken < w->most;
+}
+
 static bool evict_locked(struct shard *sh, struct entry *e, struct shard_sweep *w, struct stripe *st,
                          struct entry_list *left)
 {
@@ -313,6 +316,7 @@ static bool evict_locked(struct shard *sh, struct entry *e, struct shard_sweep *
         return false;
     index_remove_locked(&sh->index, e);
     w->freed += entry_cost(e);
+    w->taken++;
     leave_locked(sh, e, w->cause, w->claim, st, left);
     return true;
 }
@@ -355,7 +359,7 @@ void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, stru
     bool fit;
 
     lock_acquire(&sh->lock);
-    for (unsigned n = 0; n < SHARD_BATCH / POLICY_SAMPLE && w->freed < w->need && fails < SAMPLES; n++)
+    for (unsigned n = 0; n < SHARD_BATCH / POLICY_SAMPLE && wants_more(w) && fails < SAMPLES; n++)
         if (!evict_one_locked(sh, w, t, st, left))
             fails++;
     fit = index_is_ill_sized_locked(sh);
@@ -372,7 +376,7 @@ bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w
 
     lock_acquire(&sh->lock);
     n = index_scan_locked(&sh->index, c, e, SHARD_BATCH);
-    for (unsigned i = 0; i < n && w->freed < w->need; i++) {
+    for (unsigned i = 0; i < n && wants_more(w); i++) {
         if (spared(w, e[i]))
             continue;
         if (!evict_locked(sh, e[i], w, st, left) && w->held_too)
@@ -394,23 +398,27 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
     return n;
 }
 
-bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t reserved, struct stripe *st, size_t *old)
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
+                    struct thread *t, struct stripe *st)
 {
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), enough;
+    size_t more;
 
     /* Who took the first hold just before us is still to add the old cost to the pins; it is in a section. */
     epoch_wait(&epoch_process);
     lock_acquire(&sh->lock);
-    *old = entry_cost(e);
-    enough = !charged || charge <= *old || charge - *old <= reserved;
+    more = charge - entry_cost(e); /* wraps if it is less */
+    enough = !charged || charge <= entry_cost(e) || more <= *reserved;
     if (enough) {
         atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */
         if (entry_is_linked(e))
-            atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + charge - *old);
-        if (charged)
-            stripe_add(st, pinned, charge - *old);
-        if (charged && charge > *old)
-            stripe_add(st, reserved, *old - charge);
+            atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + more);
+    }
+    if (enough && charged) {
+        stripe_add(st, pinned, more);
+        stripe_add(st, reserved, 0 - more);
+        tally_adjust(values, t, more);
+        *reserved -= more;
     }
     lock_release(&sh->lock);
     return enough;

@@ -8,6 +8,7 @@
 
 #include "base/lock.h"
 #include "part/stripe.h"
+#include "part/tally.h"
 #include "shard/budget.h"
 #include "shard/index.h"
 #include "shard/policy.h"
@@ -21,6 +22,7 @@ struct shard {
     struct budget *entries; /* how many there may be over all shards; NULL: any number */
     ATOM(size_t) used;    /* charge of the linked entries; written under the mutex */
     ATOM(uint32_t) count; /* of them; as above */
+    ATOM(size_t) bytes;   /* of the index; as above */
     char pad[64];
     struct lock lock; /* protects all below */
     struct policy policy;
@@ -34,7 +36,6 @@ struct shard {
 bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entries, brim_objective objective,
                 unsigned shard_bits);
 void shard_destroy(struct shard *sh);
-size_t shard_bytes(const struct shard *sh);
 
 /*
  * shard_count_pins(st, e, events):
@@ -69,6 +70,7 @@ struct shard_link {
     struct entry *e;        /* in: what to link; its refs and keys as entry_publish takes them: */
     unsigned refs, keys;    /* in */
     uint16_t tag;           /* in: of its hash */
+    struct tally *values;   /* in: sums the charge of its kind */
     bool only_if_absent;    /* in: an entry that is there stays */
     struct entry *expected; /* in: replace this one and no other; NULL: whatever has the key */
     struct entry *there;    /* out, SHARD_EXISTS: the entry that is there, held */
@@ -84,11 +86,12 @@ enum shard_outcome {
 };
 
 /*
- * shard_link(sh, l, st, left):
+ * shard_link(sh, l, t, st, left):
  * Make ${l->e} what look-ups of its key find, in one step with the old one's end (G6).  When it is linked, its charge
  * is no longer among the thread's reservations.
  */
-enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct stripe *st, struct entry_list *left);
+enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
+                              struct entry_list *left);
 
 /*
  * shard_remove(sh, e, cause, st, left):
@@ -116,7 +119,9 @@ struct shard_sweep {
     bool claim;               /* what it frees is the caller's */
     int kind;                 /* of this kind number only; -1: any */
     size_t need;              /* stop when as much was freed */
+    unsigned most;            /* stop after as many */
     size_t freed;             /* so far: charge of what nobody held */
+    unsigned taken;           /* so far */
     const struct entry *keep; /* not this one */
     const struct entry *like; /* nor one of the same hash place */
 };
@@ -148,11 +153,13 @@ bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w
 unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st);
 
 /*
- * shard_set_cost(sh, e, charge, reserved, st, old):
- * ${e}, which the caller holds, is charged ${charge} from now on; what that is more than ${*old} comes from what the
- * thread has ${reserved}.  False: it is not enough, and nothing changed.  Waits for sections.
+ * shard_set_cost(sh, e, charge, reserved, values, t, st):
+ * ${e}, which the caller holds, is charged ${charge} from now on.  What that is more comes from ${*reserved}, which
+ * the thread has reserved; what it is less is added to it.  ${values} sums the charge of its kind.  False: it is not
+ * enough, and nothing changed.  Waits for sections.
  */
-bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t reserved, struct stripe *st, size_t *old);
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
+                    struct thread *t, struct stripe *st);
 
 /*
  * shard_close(sh):

@@ -87,5 +87,5 @@ struct harness : rl::test_suite<harness, 3> {
 
 int main(int argc, char **argv)
 {
-    return litmus_main<harness>(argc, argv, 300000);
+    return litmus_main<harness>(argc, argv, 300000, 3);
 }

@@ -49,5 +49,5 @@ struct harness : rl::test_suite<harness, 3> {
 
 int main(int argc, char **argv)
 {
-    return litmus_main<harness>(argc, argv, 200000);
+    return litmus_main<harness>(argc, argv, 200000, 2);
 }

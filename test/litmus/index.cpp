@@ -28,6 +28,12 @@ struct stripe {
 };
 #define stripe_add(st, field, n) ((void)(st))
 
+#define BRIM_PART_TALLY_H
+struct tally;
+static void tally_adjust(struct tally *, struct thread *, size_t)
+{
+}
+
 #define BRIM_BASE_MEM_H
 #define mem_alloc_zeroed(mem, n, align) NULL
 #define mem_free(mem, p, n, align) ((void)0)
@@ -78,6 +84,7 @@ struct harness : rl::test_suite<harness, 3> {
         sh.closed = false;
         sh.used.v($) = 0;
         sh.count.v($) = 0;
+        sh.bytes.v($) = 0;
         make(&old, 1, 'k');
         make(&fresh, 2, 'k');
         make(&other, 3, 'o');
@@ -88,8 +95,8 @@ struct harness : rl::test_suite<harness, 3> {
     {
         stripe st;
         entry_list left = {NULL, NULL};
-        struct shard_link l = {&k->e, 0, 0, 7, false, NULL, NULL, false};
-        RL_ASSERT(::shard_link(&sh, &l, &st, &left) == SHARD_LINKED);
+        struct shard_link l = {&k->e, 0, 0, 7, NULL, false, NULL, NULL, false};
+        RL_ASSERT(::shard_link(&sh, &l, NULL, &st, &left) == SHARD_LINKED);
     }
 
     int find(char key)
@@ -141,5 +148,5 @@ struct harness : rl::test_suite<harness, 3> {
 
 int main(int argc, char **argv)
 {
-    return litmus_main<harness>(argc, argv, 100000);
+    return litmus_main<harness>(argc, argv, 100000, 1);
 }

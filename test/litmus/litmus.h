@@ -2,8 +2,8 @@
  *
  * What the Relacy harnesses share: they compile the library's own C files as C++ over Relacy's atomics.
  *
- * A harness takes the number of random schedules as its argument; it then runs half as many fair ones with a context
- * bound.  It exits with 1 when a schedule fails, which Relacy prints, and with 2 when nothing interesting happened in
+ * A harness takes the number of random schedules as its argument, and then runs all schedules with a bounded number
+ * of context switches.  It exits with 1 when a schedule fails, which Relacy prints, and with 2 when nothing interesting happened in
  * any schedule: a harness that cannot hit proves nothing.
  */
 #ifndef BRIM_TEST_LITMUS_H
@@ -28,7 +28,7 @@ extern "C" [[noreturn]] void debug_panic(const char *text)
     std::abort();
 }
 
-template <typename Test> static int litmus_main(int argc, char **argv, unsigned long iterations)
+template <typename Test> static int litmus_main(int argc, char **argv, unsigned long iterations, int bound)
 {
     rl::test_params p;
 
@@ -42,8 +42,7 @@ template <typename Test> static int litmus_main(int argc, char **argv, unsigned 
     if (!rl::simulate<Test>(p))
         return 1;
     p.search_type = rl::sched_bound;
-    p.context_bound = 2;
-    p.iteration_count = iterations / 2 + 1;
+    p.context_bound = bound;
     if (!rl::simulate<Test>(p))
         return 1;
     std::printf("%lu random schedules, %ld of interest\n", iterations, interesting);

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+# Brim.  `make help' lists the targets; everything that is made lies in build/.
+
+.DEFAULT_GOAL := release
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+ALL_VARIANTS := release debug asan tsan
+VARIANTS ?= $(ALL_VARIANTS)
+
+# ---- Sources ------------------------------------------------------------------------------------------------
+
+LIB_SRC := $(sort $(wildcard $(addprefix lib/,$(addsuffix /*.c,base part entry shard cache))))
+BENCH_SRC := $(sort $(wildcard bench/*.c))
+RENDER_SRC := $(sort $(wildcard bench/render/*.c))
+SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
+TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
+LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(SUPPORT_SRC) $(TEST_SRC)
+
+# Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
+PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
+TESTS := $(TEST_SRC:.c=)
+LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
+PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
+            sed 's|^.*/\(.*\)\.cpp:.*plant: *|\1.|'))
+
+# ---- Compilers and flags ------------------------------------------------------------------------------------
+
+# $(call lazy,NAME,COMMAND): NAME is what COMMAND prints; it runs once, and only if something needs NAME.
+define lazy
+$1 = $$(eval $1 := $$(shell $2))$$($1)
+endef
+
+# CC=... on the command line serves every variant and check.  Otherwise it is gcc, and for tsan the first of
+# clang-19, clang and gcc that can link a ThreadSanitizer program.
+ifeq ($(origin CC),default)
+CC := gcc
+$(eval $(call lazy,CC_tsan,test/support/find_cc.sh -fsanitize=thread clang-19 clang gcc))
+STRICT_CC_gcc := gcc
+$(eval $(call lazy,STRICT_CC_clang,test/support/find_cc.sh -fsyntax-only clang-19 clang))
+else
+CC_tsan = $(CC)
+STRICT_CC_gcc = $(CC)
+STRICT_CC_clang = $(CC)
+endif
+CC_release = $(CC)
+CC_debug = $(CC)
+CC_asan = $(CC)
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+
+STANDARD := -std=c11 -D_GNU_SOURCE -pthread
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wstrict-prototypes
+FLAGS_release := -O3 -g -DNDEBUG
+FLAGS_debug := -O1 -g
+FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DBRIM_YIELD
+FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DBRIM_YIELD
+SHARED := -shared -Wl,-soname,libbrim.so.0 -Wl,--version-script=lib/libbrim.map -Wl,-z,nodelete
+LITMUS_FLAGS := -w -std=c++17 -O2 -DBRIM_RELACY -Iinclude -Ilib -Itest/litmus
+
+# Warnings are errors only in `make strict', where gcc sees what release compiles and clang what tsan does.
+STRICT_FLAGS_gcc := -DNDEBUG
+STRICT_FLAGS_clang := -DBRIM_YIELD
+
+BENCH_PACKAGES := jansson
+RENDER_PACKAGES := harfbuzz freetype2 libpng jansson libxml-2.0
+$(eval $(call lazy,BENCH_CFLAGS,pkg-config --cflags $(BENCH_PACKAGES)))
+$(eval $(call lazy,BENCH_LIBS,pkg-config --libs $(BENCH_PACKAGES)))
+$(eval $(call lazy,RENDER_CFLAGS,pkg-config --cflags $(RENDER_PACKAGES)))
+$(eval $(call lazy,RENDER_LIBS,pkg-config --libs $(RENDER_PACKAGES)))
+$(eval $(call lazy,CHECK_CFLAGS,pkg-config --cflags check))
+$(eval $(call lazy,CHECK_LIBS,pkg-config --libs check))
+
+# $(call flags_for,SOURCE): what a source needs beyond the above.  Programs in bench/ cannot see lib/.
+flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(strip \
+            $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
+            $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS),$(strip \
+            -Iinclude -Ilib -Itest $(CHECK_CFLAGS)))))))
+
+# ---- Rules --------------------------------------------------------------------------------------------------
+
+# $(call remember,TEXT): the target changes only when TEXT does, so that other flags or sources rebuild.
+define remember
+@mkdir -p $(@D)
+@printf '%s\n' '$(strip $1)' | cmp -s - $@ || printf '%s\n' '$(strip $1)' >$@
+endef
+
+build/%/flags: FORCE
+	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+
+build/%/sources: FORCE
+	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(SUPPORT_SRC))
+
+build/strict/%/flags: FORCE
+	$(call remember,$(STRICT_CC_$*) $(STANDARD) $(WARNINGS) $(STRICT_FLAGS_$*) $(CPPFLAGS))
+
+build/litmus/flags: FORCE
+	$(call remember,$(CXX) $(LITMUS_FLAGS))
+
+# $(call variant_rules,VARIANT)
+define variant_rules
+.PHONY: $1 tests-$1
+$1: build/$1/libbrim.a build/$1/libbrim.so $(PROGRAMS:%=build/$1/%)
+tests-$1: $(TESTS:%=build/$1/%)
+
+build/$1/obj/%.o: %.c build/$1/flags
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) $$(call flags_for,$$<) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+
+build/$1/libbrim.a: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources
+	@rm -f $$@
+	$$(AR) rcs $$@ $$(filter %.o,$$^)
+
+build/$1/libbrim.so: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources lib/libbrim.map
+	$$(CC_$1) $(FLAGS_$1) $(SHARED) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -pthread
+	@ln -sf libbrim.so $$@.0
+
+build/$1/brim-bench: $(BENCH_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(BENCH_LIBS) -lm -pthread
+
+build/$1/brim-render: $(RENDER_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(RENDER_LIBS) -lm -pthread
+
+$(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
+endef
+$(foreach v,$(ALL_VARIANTS),$(eval $(call variant_rules,$v)))
+
+# $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
+define litmus_rule
+build/litmus/$1$2: test/litmus/$1.cpp build/litmus/flags
+	$$(CXX) $$(LITMUS_FLAGS) $3 -MMD -MP -MF $$@.d -MT $$@ -o $$@ $$<
+endef
+$(foreach h,$(LITMUS),$(eval $(call litmus_rule,$h)))
+$(foreach p,$(PLANTS),$(eval $(call litmus_rule,$(basename $p),$(suffix $p),-DBRIM_PLANT_$(patsubst .%,%,$(suffix $p))=1)))
+.PHONY: programs-litmus programs-planted
+programs-litmus: $(LITMUS:%=build/litmus/%)
+programs-planted: $(PLANTS:%=build/litmus/%)
+
+# $(call strict_rules,COMPILER)
+define strict_rules
+.PHONY: strict-$1
+strict-$1: $(SOURCES:%.c=build/strict/$1/%.ok)
+build/strict/$1/%.ok: %.c build/strict/$1/flags
+	@mkdir -p $$(@D)
+	$$(STRICT_CC_$1) $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(STRICT_FLAGS_$1) $$(call flags_for,$$<) $$(CPPFLAGS) \
+	    -MMD -MP -MF $$(@:.ok=.d) -MT $$@ $$<
+	@touch $$@
+endef
+$(foreach c,gcc clang,$(eval $(call strict_rules,$c)))
+
+-include $(wildcard $(addprefix build/,$(addsuffix .d,*/obj/*/* */obj/*/*/* strict/*/*/* strict/*/*/*/* litmus/*)))
+
+.PHONY: FORCE
+FORCE:
+.SECONDARY:
+print-%:
+	@echo $($*)
+
+# ---- Targets ------------------------------------------------------------------------------------------------
+
+SET_UP := test/support/setup.sh
+RUN_CHECKS := test/support/run_checks.sh
+export STRESS_THREADS ?= 4
+export STRESS_SECONDS ?= 5
+export STRESS_SEED ?= 1
+
+.PHONY: help run check setup lib test strict layers exports litmus planted stress format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
+	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED'
+
+run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
+	@$(SET_UP) run
+	@$(MAKE) --no-print-directory -j$$(nproc) release
+	build/release/brim-render
+	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
+	@echo 'The pictures are in build/render.'
+
+check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, stress
+	@$(SET_UP) check
+	@$(RUN_CHECKS) strict layers exports test litmus planted stress render
+
+setup: ## install what run and check need, where it is missing
+	@$(SET_UP) run check
+
+release: ## build the libraries and programs in build/release (the default)
+debug: ## the same in build/debug, with assertions
+asan: ## the same in build/asan: AddressSanitizer, UndefinedBehaviorSanitizer, a yield at every atomic
+tsan: ## the same in build/tsan: ThreadSanitizer, a yield at every atomic
+
+lib: build/release/libbrim.a build/release/libbrim.so ## build only the libraries, in build/release
+
+test: ## build and run the test programs in each of VARIANTS
+	@VARIANTS='$(VARIANTS)' $(RUN_CHECKS) test
+
+strict: ## compile every source with gcc and clang, warnings being errors
+	@$(RUN_CHECKS) strict
+
+layers: ## check the directions of the includes
+	@test/support/layers.sh
+
+exports: ## check that libbrim.so exports what the headers declare, and nothing else
+	@$(RUN_CHECKS) exports
+
+litmus: ## run the Relacy harnesses
+	@$(RUN_CHECKS) litmus
+
+planted: ## run the Relacy harnesses with every planted bug: each must be caught
+	@$(RUN_CHECKS) planted
+
+stress: ## run brim-bench stress under tsan and asan
+	@$(RUN_CHECKS) stress
+
+format: ## clang-format all sources in place
+	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h test/*/*.h)
+
+clean: ## remove build/
+	rm -rf build

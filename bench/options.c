@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include "fail.h"
+#include "workloads.h"
+
+#include <brim.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMON_OPTIONS                                     \
+    {"threads", required_argument, NULL, 't'},             \
+    {"seconds", required_argument, NULL, 's'},             \
+    {"json", required_argument, NULL, 'j'},                \
+    {"help", no_argument, NULL, 'h'},                      \
+    {"version", no_argument, NULL, 'v'}
+
+static const struct option run_options[] = {
+    {"workload", required_argument, NULL, 'w'},
+    {"entries", required_argument, NULL, 'e'},
+    {"capacity", required_argument, NULL, 'c'},
+    {"shards", required_argument, NULL, 'n'},
+    COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+static const struct option stress_options[] = {
+    {"seed", required_argument, NULL, 'x'},
+    COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+static _Noreturn void print_help(void)
+{
+    puts("Usage: brim-bench run --workload NAME [options]\n"
+         "       brim-bench stress [options]\n"
+         "\n"
+         "run measures a workload:\n"
+         "  --workload NAME   zipf-hit       finds that all hit, zipf 0.99\n"
+         "                    hot-key        finds of one key\n"
+         "                    churn          get or insert, zipf 0.9 over 4 x the capacity\n"
+         "                    insert-remove  pairs, 100 entries alive\n"
+         "                    mixed          90 % find, 5 % insert, 5 % remove, zipf 0.99\n"
+         "  --entries N       how many entries (default 100000)\n"
+         "  --capacity C      capacity in bytes of cost, 64 an entry (default: what the workload needs)\n"
+         "  --shards N        shards of the cache (default: chosen by the cache)\n"
+         "\n"
+         "stress uses everything at once and checks every answer:\n"
+         "  --seed X          where the random operations start (default 1)\n"
+         "\n"
+         "both:\n"
+         "  --threads N       1 to 4096 (default 2)\n"
+         "  --seconds S       how long, fractions allowed (default 5)\n"
+         "  --json FILE       write the result there\n"
+         "  --help, --version\n"
+         "\n"
+         "Exit status: 0 well, 1 wrong values or violations, 2 bad input.");
+    exit(EXIT_SUCCESS);
+}
+
+static _Noreturn void print_version(void)
+{
+    printf("brim-bench %s\n", brim_version());
+    exit(EXIT_SUCCESS);
+}
+
+static uint64_t parse_number(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long n = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
+    if (!isdigit((unsigned char)text[0]) || *end != '\0')
+        bench_fail("--%s: '%s' is not a number", option, text);
+    if (errno == ERANGE || n < min || n > max)
+        bench_fail("--%s: %s is not between %llu and %llu", option, text, (unsigned long long)min, (unsigned long long)max);
+    return n;
+}
+
+static double parse_seconds(const char *text)
+{
+    char *end = NULL;
+    const double s = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;
+    if (end == NULL || end == text || *end != '\0' || !isfinite(s))
+        bench_fail("--seconds: '%s' is not a number", text);
+    if (s < 0.01 || s > 1e6)
+        bench_fail("--seconds: %s is not between 0.01 and 1000000", text);
+    return s;
+}
+
+static void take_option(struct options *o, int letter, const char *text)
+{
+    switch (letter) {
+    case 't': o->threads = (unsigned)parse_number("threads", text, 1, BENCH_MAX_THREADS); break;
+    case 'e': o->entries = (size_t)parse_number("entries", text, 1, BENCH_MAX_ENTRIES); break;
+    case 'c': o->capacity = (size_t)parse_number("capacity", text, 1, SIZE_MAX / 2); break;
+    case 'n': o->shards = (unsigned)parse_number("shards", text, 1, 65536); break;
+    case 'x': o->seed = parse_number("seed", text, 0, UINT64_MAX); break;
+    case 's': o->seconds = parse_seconds(text); break;
+    case 'w': o->workload = text; break;
+    case 'j': o->json = text; break;
+    case 'h': print_help();
+    case 'v': print_version();
+    default: break;
+    }
+}
+
+static void take_all(struct options *o, int argc, char **argv, const struct option *table)
+{
+    int letter;
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+        if (letter == ':')
+            bench_fail("%s needs a value", argv[optind - 1]);
+        if (letter == '?')
+            bench_fail("unknown option %s (see --help)", argv[optind - 1]);
+        take_option(o, letter, optarg);
+    }
+    if (optind < argc)
+        bench_fail("what is '%s'? (see --help)", argv[optind]);
+}
+
+static enum bench_command parse_command(const char *name)
+{
+    if (strcmp(name, "run") == 0)
+        return BENCH_RUN;
+    if (strcmp(name, "stress") == 0)
+        return BENCH_STRESS;
+    if (strcmp(name, "--help") == 0)
+        print_help();
+    if (strcmp(name, "--version") == 0)
+        print_version();
+    bench_fail("unknown command '%s': run or stress (see --help)", name);
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+    if (argc < 2)
+        bench_fail("what to do? run or stress (see --help)");
+    *o = (struct options){.threads = 2, .entries = 100000, .seconds = 5, .seed = 1};
+    o->command = parse_command(argv[1]);
+    take_all(o, argc - 1, argv + 1, o->command == BENCH_RUN ? run_options : stress_options);
+    if (o->json != NULL && o->json[0] == '\0')
+        bench_fail("--json: no file name");
+    if (o->command != BENCH_RUN)
+        return;
+    if (o->workload == NULL)
+        bench_fail("run needs --workload (see --help)");
+    if (workload_find(o->workload) == NULL)
+        bench_fail("unknown workload '%s' (see --help)", o->workload);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum bench_command { BENCH_RUN, BENCH_STRESS };
+enum { BENCH_MAX_THREADS = 4096, BENCH_MAX_ENTRIES = 200000000 };
+
+struct options {
+    enum bench_command command;
+    const char *workload;
+    unsigned threads;
+    unsigned shards;                    /* 0: chosen by the cache */
+    size_t entries;
+    size_t capacity;                    /* in cost; 0: what the workload needs */
+    double seconds;
+    uint64_t seed;
+    const char *json;                   /* NULL: none */
+};
+
+/* Ends the program for --help and --version (status 0) and for bad input (status 2). */
+void options_parse(struct options *, int argc, char **argv);
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RENDER_BENCH_H
+#define RENDER_BENCH_H
+#include "run.h"
+
+enum {
+    BENCH_UNCACHED,
+    BENCH_MUTEX,
+    BENCH_BRIM_ONE,
+    BENCH_BRIM,
+    BENCH_SMALL,
+    BENCH_RUNS,
+    BENCH_MAX_ROUNDS = 5
+};
+
+struct bench_run {
+    const char *name;
+    store_opener *open;
+    unsigned threads, rounds; /* rounds: how often it is measured */
+    size_t capacity, passes;
+    double pages_per_s[BENCH_MAX_ROUNDS], lookups_per_s[BENCH_MAX_ROUNDS];
+    unsigned done;
+    uint64_t lookups, hits; /* of all rounds */
+    size_t peak;
+};
+
+struct bench {
+    struct bench_run runs[BENCH_RUNS];
+    const struct plan *plan;
+    struct reference *reference;
+    struct fonts *fonts;
+    uint64_t different; /* pages with other pixels than the first run's */
+    bool broken;        /* more used than the capacity, or a glyph not freed */
+};
+
+enum { BENCH_STEPS = 1 + 4 + 5 + 5 + 3 + 3 };
+
+void bench_run_all(struct bench *, unsigned threads, size_t capacity);
+double bench_median(const double *samples, unsigned n);
+#endif

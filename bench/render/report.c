@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <jansson.h>
+
+#include "diag.h"
+
+static void print_bytes(FILE *out, size_t n) {
+    if (n < 10240)
+        fprintf(out, " %9zu B", n);
+    else if (n < (size_t)10 << 20)
+        fprintf(out, " %7.1f KiB", (double)n / 1024);
+    else
+        fprintf(out, " %7.1f MiB", (double)n / 1048576);
+}
+
+static double hit_ratio(const struct bench_run *r) {
+    return r->lookups ? (double)r->hits / (double)r->lookups : 0;
+}
+
+static double lookups_per_s(const struct bench_run *r) {
+    return r->capacity ? bench_median(r->lookups_per_s, r->done) : 0;
+}
+
+static void print_run(FILE *out, const struct bench_run *r) {
+    fprintf(out, "%-11s %7u %10.1f ", r->name, r->threads, bench_median(r->pages_per_s, r->done));
+    if (!r->capacity) {
+        fprintf(out, "%11s %8s %11s %11s\n", "-", "-", "-", "-");
+        return;
+    }
+    fprintf(out, "%11.0f %7.2f%%", lookups_per_s(r), 100 * hit_ratio(r));
+    print_bytes(out, r->peak);
+    print_bytes(out, r->capacity);
+    putc('\n', out);
+}
+
+void report_table(const struct bench *b, FILE *out) {
+    fprintf(out, "%-11s %7s %10s %11s %8s %11s %11s\n", "run", "threads", "pages/s", "look-ups/s", "hits",
+            "peak used", "capacity");
+    for (int i = 0; i < BENCH_RUNS; i++)
+        print_run(out, &b->runs[i]);
+    fprintf(out, "pixels identical: %s\n", b->different ? "no" : "yes");
+}
+
+static json_t *run_to_json(const struct bench_run *r) {
+    json_t *o = json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I}", "name", r->name, "threads",
+                          (json_int_t)r->threads, "pages_per_s", bench_median(r->pages_per_s, r->done),
+                          "lookups_per_s", lookups_per_s(r), "hit_ratio", hit_ratio(r), "peak_used",
+                          (json_int_t)r->peak, "capacity", (json_int_t)r->capacity);
+
+    if (!o)
+        die_no_memory();
+    return o;
+}
+
+void report_json(const struct bench *b, FILE *out) {
+    json_t *runs = json_array(), *root;
+
+    for (int i = 0; i < BENCH_RUNS; i++)
+        if (json_array_append_new(runs, run_to_json(&b->runs[i])) != 0)
+            die_no_memory();
+    root = json_pack("{s:o, s:b}", "runs", runs, "identical", b->different == 0);
+    if (!root)
+        die_no_memory();
+    if (json_dumpf(root, out, JSON_INDENT(2)) == 0)
+        putc('\n', out);
+    json_decref(root);
+}

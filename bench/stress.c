@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress.h"
+
+#include "fail.h"
+#include "latency.h"
+#include "progress.h"
+#include "report.h"
+#include "stress_end.h"
+#include "stress_kinds.h"
+#include "stress_use.h"
+#include "stress_watch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BOUTS = 2 };
+static const size_t most_capacity = (size_t)256 << 20;   /* it is really allocated */
+
+static const struct shape shapes[] = {
+    {.name = "one shard, tight, resized", .shards = 1, .room = 2, .max_cost = 1024, .resize = true},
+    {.name = "chosen shards", .shards = 0, .room = 8, .max_cost = 4096},
+    {.name = "exact, tight", .shards = 2, .room = 2, .max_cost = 512, .exact = true},
+    {.name = "calm", .shards = 4, .max_cost = 512, .calm = true},
+    {.name = "many shards, very tight, resized", .shards = 64, .room = 1, .max_cost = 2048, .resize = true},
+    {.name = "few entries", .shards = 2, .room = 4, .max_cost = 1024, .entries_per_lane = 16},
+    {.name = "overhead charged, strong hash, resized", .shards = 8, .room = 4, .max_cost = 512, .resize = true, .charge_overhead = true, .strong = true},
+    {.name = "roomy", .shards = 16, .room = 64, .max_cost = 1024},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+struct totals {
+    uint64_t operations, hits, created, destroyed, announced, watched, started;
+    size_t max_used, max_alive, capacity;
+    unsigned phases;
+};
+
+struct clockwork {
+    uint64_t began;
+    double seconds;
+};
+
+static double elapsed(const struct clockwork *c)
+{
+    return (double)(latency_now() - c->began) * 1e-9;
+}
+
+/* ---- A phase --------------------------------------------------------------------------------------------------------- */
+
+static size_t clamp(size_t n, size_t min, size_t max)
+{
+    return n < min ? min : n > max ? max : n;
+}
+
+static void size_phase(struct phase *p)
+{
+    const struct shape *s = p->shape;
+    const size_t held = (size_t)p->lane_count * (LANE_REFS + 2) + BOARD;
+    if (s->calm) {
+        p->ids = (uint32_t)clamp((size_t)p->lane_count * 64, 512, 1 << 18);
+        p->capacity = (2 * (size_t)p->ids + 2 * held) * s->max_cost * 2 + (size_t)p->lane_count * 65536;
+    } else {
+        p->capacity = clamp(held * (s->max_cost + EXTRA_COST) * s->room, 16 * (size_t)s->max_cost, most_capacity);
+        p->ids = (uint32_t)clamp(p->capacity / ((MIN_COST + s->max_cost) / 2) * 3 / 2, 256, 1 << 20);
+    }
+    p->min_capacity = s->resize ? p->capacity / 4 : p->capacity;
+    p->set_to = p->capacity;
+}
+
+static void make_cache(struct phase *p)
+{
+    brim_options o;
+    brim_options_init(&o, p->capacity);
+    o.name = p->shape->name;
+    o.shards = p->shape->shards;
+    o.max_entries = (size_t)p->shape->entries_per_lane * p->lane_count;
+    o.kind = &p->kinds[0];
+    o.hash = p->shape->strong ? BRIM_HASH_STRONG : BRIM_HASH_FAST;
+    o.charge_overhead = p->shape->charge_overhead;
+    o.gone = kinds_gone;
+    o.gone_arg = p;
+    const brim_status status = brim_cache_new(&o, &p->cache);
+    if (status != BRIM_OK)
+        bench_fail("cannot make a cache (%s): %s", p->shape->name, brim_strerror(status));
+}
+
+/* One value of each kind, so that each kind is told `unused`. */
+static void use_every_kind(struct phase *p)
+{
+    for (unsigned i = 0; i < KINDS; i++) {
+        struct key_bytes key;
+        brim_entry_options e;
+        const uint64_t id = 4 * i;
+        brim_entry_options_init(&e);
+        e.kind = &p->kinds[i];
+        key_bytes_make(&key, id);
+        struct value *v = value_new(p, id, 0, i, MIN_COST, true);
+        const brim_status status = brim_insert_with(p->cache, key.data, key.len, v, MIN_COST, &e, NULL);
+        if (status == BRIM_OK) {
+            value_taken(p, MIN_COST);
+        } else {
+            value_refused(v);
+            stress_violation(p, "G5: an insert into a new cache is %s", brim_strerror(status));
+        }
+    }
+}
+
+static struct phase *new_phase(const struct options *o, unsigned number)
+{
+    struct phase *p = bench_alloc(1, sizeof *p);
+    p->shape = &shapes[number % SHAPES];
+    p->number = number;
+    p->seed = o->seed;
+    p->lane_count = o->threads;
+    size_phase(p);
+    p->id = bench_alloc(p->ids, sizeof *p->id);
+    p->lanes = bench_alloc(p->lane_count, sizeof *p->lanes);
+    for (unsigned i = 0; i < p->lane_count; i++) {
+        p->lanes[i].phase = p;
+        p->lanes[i].number = i;
+        p->lanes[i].rng.state = rng_mix(rng_mix(o->seed + number) + i);
+    }
+    pthread_mutex_init(&p->resizing, NULL);
+    kinds_init(p);
+    make_cache(p);
+    use_every_kind(p);
+    return p;
+}
+
+/* ---- Bouts ----------------------------------------------------------------------------------------------------------- */
+
+static void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    const int error = pthread_create(thread, NULL, run, arg);
+    if (error != 0)
+        bench_fail("cannot start a thread: %s", strerror(error));
+}
+
+/* Threads come and go: who has finished is followed by another. */
+static uint64_t tend_lanes(struct phase *p)
+{
+    uint64_t started = 0;
+    for (unsigned i = 0; i < p->lane_count; i++) {
+        struct lane *l = &p->lanes[i];
+        if (l->running && !atomic_load(&l->finished))
+            continue;
+        if (l->running)
+            pthread_join(l->thread, NULL);
+        atomic_store(&l->finished, false);
+        start_thread(&l->thread, lane_run, l);
+        l->running = true;
+        started++;
+    }
+    return started;
+}
+
+static void join_lanes(struct phase *p)
+{
+    for (unsigned i = 0; i < p->lane_count; i++)
+        if (p->lanes[i].running)
+            pthread_join(p->lanes[i].thread, NULL);
+    for (unsigned i = 0; i < p->lane_count; i++)
+        p->lanes[i].running = false;
+}
+
+static void run_bout(struct phase *p, struct totals *t, const struct clockwork *c, double seconds)
+{
+    const struct timespec rest = {.tv_nsec = 1000000};
+    const double until = elapsed(c) + seconds;
+    pthread_t watcher;
+    atomic_store(&p->stop, false);
+    start_thread(&watcher, watch_run, p);
+    do {
+        t->started += tend_lanes(p);
+        nanosleep(&rest, NULL);
+        progress_update(elapsed(c) / c->seconds);
+    } while (elapsed(c) < until);
+    atomic_store(&p->stop, true);
+    join_lanes(p);
+    pthread_join(watcher, NULL);
+    end_check(p);
+}
+
+/* RELIABILITY.md, pitfall 6: a harness in which nothing is ever found proves nothing. */
+static void add_up(const struct phase *p, struct totals *t)
+{
+    uint64_t hits = 0, operations = 0;
+    for (unsigned i = 0; i < p->lane_count; i++) {
+        hits += p->lanes[i].hits;
+        operations += p->lanes[i].operations;
+    }
+    if (operations > 10000 && hits == 0)
+        stress_violation(p, "nothing was ever found in %" PRIu64 " operations", operations);
+    t->operations += operations;
+    t->hits += hits;
+    t->created += atomic_load(&p->created);
+    t->destroyed += atomic_load(&p->destroyed);
+    t->announced += atomic_load(&p->announced);
+    t->watched += atomic_load(&p->watched);
+    const size_t used = atomic_load(&p->max_used), alive = atomic_load(&p->max_alive);
+    t->max_used = used > t->max_used ? used : t->max_used;
+    t->max_alive = alive > t->max_alive ? alive : t->max_alive;
+    t->capacity = p->capacity > t->capacity ? p->capacity : t->capacity;
+    t->phases++;
+}
+
+static void run_phase(const struct options *o, struct totals *t, const struct clockwork *c, double seconds)
+{
+    struct phase *p = new_phase(o, t->phases);
+    for (int i = 0; i < BOUTS; i++)
+        run_bout(p, t, c, seconds / BOUTS);
+    if (p->number % 2 == 1 && !p->shape->charge_overhead)
+        end_fill_whole(p);
+    end_free(p);
+    end_count(p);
+    add_up(p, t);
+    pthread_mutex_destroy(&p->resizing);
+    if (stress_violations() == 0) {     /* else late callbacks may still come */
+        free(p->lanes);
+        free(p->id);
+        free(p);
+    }
+}
+
+/* ---- The result ------------------------------------------------------------------------------------------------------- */
+
+static void print_result(const struct options *o, const struct totals *t)
+{
+    printf("phases          %u, threads started %" PRIu64 "\n", t->phases, t->started);
+    printf("operations      %" PRIu64 ", hits %" PRIu64 ", announced %" PRIu64 "\n", t->operations, t->hits, t->announced);
+    printf("values          %" PRIu64 " made, %" PRIu64 " destroyed\n", t->created, t->destroyed);
+    printf("used            at most %zu, alive %zu, capacity %zu, compared %" PRIu64 " times\n", t->max_used, t->max_alive, t->capacity, t->watched);
+    printf("violations      %" PRIu64 " (seed %" PRIu64 ")\n", stress_violations(), o->seed);
+    fflush(stdout);
+}
+
+static void write_json(const struct options *o, const struct totals *t)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "violations", json_integer((json_int_t)stress_violations()));
+    json_object_set_new(j, "operations", json_integer((json_int_t)t->operations));
+    json_object_set_new(j, "max_used", json_integer((json_int_t)t->max_used));
+    json_object_set_new(j, "capacity", json_integer((json_int_t)t->capacity));
+    json_object_set_new(j, "leaked", json_integer((json_int_t)(t->created - t->destroyed)));
+    json_object_set_new(j, "hits", json_integer((json_int_t)t->hits));
+    json_object_set_new(j, "values", json_integer((json_int_t)t->created));
+    json_object_set_new(j, "compared", json_integer((json_int_t)t->watched));
+    json_object_set_new(j, "phases", json_integer((json_int_t)t->phases));
+    json_object_set_new(j, "threads", json_integer((json_int_t)o->threads));
+    json_object_set_new(j, "threads_started", json_integer((json_int_t)t->started));
+    json_object_set_new(j, "seed", json_integer((json_int_t)o->seed));
+    json_object_set_new(j, "version", json_string(brim_version()));
+    report_json_write(o->json, j);
+}
+
+int stress_run(const struct options *o)
+{
+    const struct clockwork c = {.began = latency_now(), .seconds = o->seconds};
+    const double share = o->seconds / SHAPES;
+    const double length = share < 0.2 ? 0.2 : share > 10 ? 10 : share;
+    struct totals t = {0};
+    printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);
+    fflush(stdout);
+    stress_watchdog_start(o->seed);
+    progress_begin("stress", o->seconds);
+    do {
+        const double left = o->seconds - elapsed(&c);
+        run_phase(o, &t, &c, left < length ? left : length);
+    } while (o->seconds - elapsed(&c) > 0.02);
+    progress_end();
+    print_result(o, &t);
+    write_json(o, &t);
+    return stress_violations() != 0 || t.created != t.destroyed ? EXIT_WRONG : EXIT_SUCCESS;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What lanes do to the cache: one function an operation, each checks all that it can know. */
+#ifndef BENCH_STRESS_USE_H
+#define BENCH_STRESS_USE_H
+#include "stress_phase.h"
+#include "stress_value.h"
+
+typedef void lane_operation(struct lane *);
+
+/* stress_bytes.c: by key bytes */
+lane_operation use_find, use_insert, use_insert_with, use_insert_or_wrap, use_insert_big, use_contains, use_remove;
+
+/* stress_refs.c */
+lane_operation use_ref_again, use_set_cost, use_wrap;
+void lane_hit(struct lane *, brim_ref *);       /* checks a ref that is this lane's, and keeps it, passes it on or releases it */
+void lane_release(struct lane *, brim_ref *);
+void lane_drop_refs(struct lane *);
+
+/* stress_keys.c */
+lane_operation use_key_take, use_key_find, use_key_check, use_key_pass, use_key_remove, use_key_replace, use_anonymous;
+void lane_keep_key(struct lane *, brim_key *, uint64_t serial);   /* takes over the count */
+void lane_drop_keys(struct lane *);
+
+/* stress_slots.c */
+lane_operation use_slot_load, use_slot_store, use_slot_exchange, use_slot_compare, use_slot_find;
+
+/* stress_bounds.c */
+lane_operation use_reserve, use_trim, use_capacity, use_clear, use_look;
+
+/* stress_walks.c */
+lane_operation use_remove_if, use_for_each;
+
+/* ---- Helpers (stress_lanes.c) ---- */
+
+uint64_t lane_pick(struct lane *);              /* any id, small ones more often */
+uint64_t lane_pick_writable(struct lane *);     /* one that this lane may insert */
+bool lane_may_remove(const struct lane *, uint64_t id);
+uint64_t lane_next_version(struct lane *, uint64_t id);
+size_t lane_pick_size(struct lane *);
+void lane_pause(struct lane *);                 /* now and then lets others run at an awkward moment */
+void phase_saw(struct phase *, uint64_t id, uint64_t version);
+
+/* Runs operations until its life or the phase ends; a thread's. */
+void *lane_run(void *lane);
+#endif

@@ -1,0 +1,238 @@
+#!/usr/bin/env bash
+# run_checks.sh GROUP...
+# Build and run groups of checks: strict layers exports test litmus planted stress render.
+# One line a step; the output of a failing one after its line, and all output in build/check/.
+# The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
+#
+# VARIANTS         the variants that `test' builds and runs (all)
+# STRESS_THREADS, STRESS_SECONDS, STRESS_SEED
+#                  for `stress'
+# JOBS             how many steps run at a time (one for each processor)
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+
+jobs=${JOBS:-$(nproc)}
+stress_options=(--threads "${STRESS_THREADS:-4}" --seconds "${STRESS_SECONDS:-5}" --seed "${STRESS_SEED:-1}")
+variants=${VARIANTS:-release debug asan tsan}
+logs=build/check
+mkdir -p "$logs"
+
+# A make above us may have a job server: not for us, who have our own number of jobs.
+MAKEFLAGS=$(printf '%s' "${MAKEFLAGS:-}" | sed -E 's/--jobserver-[a-z]+=[^ ]+//; s/(^| )-j[0-9]*//')
+export MAKEFLAGS
+unset MAKELEVEL
+export CK_DEFAULT_TIMEOUT=100
+# Not every clang finds its own symbolizer; addr2line comes with any compiler.
+symbols=external_symbolizer_path=$(command -v addr2line)
+export ASAN_OPTIONS=$symbols:detect_leaks=1:${ASAN_OPTIONS:-}
+export UBSAN_OPTIONS=$symbols:print_stacktrace=1:${UBSAN_OPTIONS:-}
+export TSAN_OPTIONS=$symbols:halt_on_error=1:die_after_fork=0:${TSAN_OPTIONS:-}
+
+# The ThreadSanitizer of older compilers fails under much randomisation of addresses.
+fixed_addresses=()
+if setarch -R true 2>/dev/null; then
+    fixed_addresses=(setarch -R)
+fi
+
+ask_make() { make -s --no-print-directory "print-$1"; }
+
+# ---- Steps: what to do, in parallel arrays ------------------------------------------------------------------
+
+build_steps=() # each run alone, itself parallel
+run_steps=()   # run $jobs at a time
+declare -A label=() limit=() command=() expected=()
+
+# step LIST LABEL NAME LIMIT EXPECTED COMMAND...
+# EXPECTED is `pass', or `caught': the program must end, by itself, with a failure.
+step() {
+    local -n list=$1
+    local id=$2.${3//\//.}
+    local name=${3#build/}
+    name=${name#test/*/}
+    list+=("$id")
+    label[$id]=$(printf '%-7s  %s' "$2" "$name")
+    limit[$id]=$4
+    expected[$id]=$5
+    shift 5
+    command[$id]=$(printf '%q ' "$@")
+}
+
+build() { step build_steps build "$1" 900 pass make -k --no-print-directory -j"$jobs" "$1"; }
+
+# run_in VARIANT NAME LIMIT COMMAND...
+run_in() {
+    local variant=$1 name=$2 seconds=$3 environment=(env)
+    shift 3
+    case $variant in
+    asan) environment=(env CK_FORK=no) ;;
+    tsan) environment=("${fixed_addresses[@]}" env CK_FORK=no) ;;
+    esac
+    step run_steps "$variant" "$name" "$seconds" pass "${environment[@]}" "$@"
+}
+
+plan_strict() {
+    build strict-gcc
+    build strict-clang
+}
+
+plan_layers() { step run_steps lib layers 60 pass test/support/layers.sh; }
+
+plan_exports() {
+    build lib
+    step run_steps lib exports 60 pass test/support/exports.sh build/release/libbrim.so
+}
+
+plan_test() {
+    local variant test tests
+    tests=$(ask_make TESTS)
+    # The slow variants first, so that no processor is idle at the end.
+    for variant in tsan asan debug release; do
+        [[ " $variants " == *" $variant "* ]] || continue
+        build "tests-$variant"
+        for test in $tests; do
+            run_in "$variant" "$test" 120 "build/$variant/$test"
+        done
+    done
+}
+
+plan_litmus() {
+    local harness
+    build programs-litmus
+    for harness in $(ask_make LITMUS); do
+        step run_steps litmus "$harness" 120 pass "build/litmus/$harness"
+    done
+}
+
+plan_planted() {
+    local plant
+    build programs-planted
+    for plant in $(ask_make PLANTS); do
+        step run_steps planted "$plant" 120 caught "build/litmus/$plant"
+    done
+}
+
+plan_stress() {
+    [[ " $(ask_make PROGRAMS) " == *" brim-bench "* ]] || return 0
+    local variant
+    for variant in tsan asan; do
+        build "build/$variant/brim-bench"
+        run_in "$variant" stress $((${STRESS_SECONDS:-5} + 120)) "build/$variant/brim-bench" stress "${stress_options[@]}"
+    done
+}
+
+plan_render() {
+    [[ " $(ask_make PROGRAMS) " == *" brim-render "* ]] || return 0
+    build build/debug/brim-render
+    run_in debug render 120 build/debug/brim-render --pages 4 --out "$logs/render"
+}
+
+# ---- Running and reporting ----------------------------------------------------------------------------------
+
+passed=0
+failed=0
+declare -A running=() started=()
+
+clear_bar() { [ ! -t 1 ] || printf '\r\033[K'; }
+
+# On a terminal: how far we are, in the place of the lines of what passed.
+draw_bar() {
+    [ -t 1 ] || return 0
+    local total=$((${#build_steps[@]} + ${#run_steps[@]})) done=$((passed + failed)) width=30 filled
+    filled=$((total ? done * width / total : width))
+    printf '\r\033[K[%s%s] %d/%d  %d failed  %s' "$(printf '%*s' "$filled" '' | tr ' ' '#')" \
+        "$(printf '%*s' $((width - filled)) '' | tr ' ' '.')" "$done" "$total" "$failed" "$1"
+}
+
+# supervise ID: exits with the status of its command, also where that was ended by a signal: of a background job
+# that is ended by one, `wait -n' may never tell.
+supervise() {
+    eval "timeout -k 5 ${limit[$1]} ${command[$1]} &"
+    trap 'kill $!' TERM
+    wait $!
+    exit
+}
+
+start() {
+    started[$1]=$EPOCHREALTIME
+    supervise "$1" </dev/null >"$logs/$1.log" 2>&1 &
+    running[$!]=$1
+    draw_bar "${label[$1]}"
+}
+
+# judge ID STATUS: sets verdict, to nothing if all is well.
+judge() {
+    verdict=
+    if [ "$2" -eq 124 ] || [ "$2" -eq 137 ]; then
+        verdict="stopped after ${limit[$1]} s"
+    elif [ "$2" -gt 128 ]; then
+        verdict="ended by signal $(kill -l $(($2 - 128)) 2>/dev/null || echo $(($2 - 128)))"
+    elif [ "$2" -eq 126 ] || [ "$2" -eq 127 ]; then
+        verdict="cannot be run: was it built?"
+    elif [ "${expected[$1]}" = caught ] && [ "$2" -eq 0 ]; then
+        verdict="plant ${1##*.} survived"
+    elif [ "${expected[$1]}" = pass ] && [ "$2" -ne 0 ]; then
+        verdict="exit status $2"
+    fi
+}
+
+finish() {
+    local id=$1 tenths mark=ok
+    tenths=$(((${EPOCHREALTIME/./} - ${started[$id]/./}) / 100000))
+    judge "$id" "$2"
+    if [ -z "$verdict" ]; then
+        passed=$((passed + 1))
+        if [ -t 1 ]; then return; fi
+    else
+        failed=$((failed + 1)) mark=FAIL
+    fi
+    clear_bar
+    printf '%-4s %4d.%ds  %s%s\n' "$mark" $((tenths / 10)) $((tenths % 10)) "${label[$id]}" "${verdict:+: $verdict}"
+    [ -z "$verdict" ] || show_log "$logs/$id.log"
+}
+
+# The whole of a short log; of a long one the beginning and the end.
+show_log() {
+    if [ "$(wc -l <"$1")" -le 400 ]; then
+        sed 's/^/    | /' "$1"
+    else
+        head -n 100 "$1" | sed 's/^/    | /'
+        echo "    | ... all of it in $1 ..."
+        tail -n 300 "$1" | sed 's/^/    | /'
+    fi
+}
+
+wait_for_one() {
+    local pid status=0
+    wait -n -p pid "${!running[@]}" || status=$?
+    finish "${running[$pid]}" "$status"
+    unset "running[$pid]"
+}
+
+run_all() { # run_all HOW_MANY_AT_A_TIME ID...
+    local at_a_time=$1 id
+    shift
+    for id in "$@"; do
+        while [ "${#running[@]}" -ge "$at_a_time" ]; do wait_for_one; done
+        start "$id"
+    done
+    while [ "${#running[@]}" -gt 0 ]; do wait_for_one; done
+}
+
+stop() {
+    trap - INT TERM
+    clear_bar
+    [ "${#running[@]}" -eq 0 ] || kill "${!running[@]}" 2>/dev/null
+    wait
+    echo "$passed passed, $failed failed, interrupted"
+    exit 130
+}
+trap stop INT TERM
+
+for group in "$@"; do
+    "plan_$group" || exit 2
+done
+run_all 1 "${build_steps[@]}"
+run_all "$jobs" "${run_steps[@]}"
+clear_bar
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -eq $((${#build_steps[@]} + ${#run_steps[@]})) ]

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# setup.sh LIST...
+# Install what is missing of LIST, `run' or `check', with apt-get; asks nothing, and does nothing if nothing is
+# missing.  Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names
+# the command to type, and exits with 2.
+set -euo pipefail
+
+run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
+    libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
+check_packages=("${run_packages[@]}" g++ clang check relacy-dev)
+
+has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
+has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
+has_handbook() { [ -n "$(find /usr/share/doc/debian-handbook/ -name '*.html' -print -quit 2>/dev/null)" ]; }
+has_tsan() {
+    local out status=0
+    out=$(mktemp)
+    echo 'int main(void) { return 0; }' | "$1" -fsanitize=thread -x c - -o "$out" >/dev/null 2>&1 || status=1
+    rm -f "$out"
+    return "$status"
+}
+
+# has PACKAGE: by what it gives, wherever that came from.
+has() {
+    case $1 in
+    gcc | g++ | make | pkg-config) command -v "$1" >/dev/null ;;
+    libc6-dev) has_header gcc stdio.h c ;;
+    libxxhash-dev) pkg-config --exists libxxhash ;;
+    libharfbuzz-dev) pkg-config --exists harfbuzz ;;
+    libfreetype-dev) pkg-config --exists freetype2 ;;
+    libpng-dev) pkg-config --exists libpng ;;
+    libjansson-dev) pkg-config --exists jansson ;;
+    libxml2-dev) pkg-config --exists libxml-2.0 ;;
+    check) pkg-config --exists check ;;
+    relacy-dev) has_header g++ relacy/relacy.hpp c++ ;;
+    fonts-dejavu-core) has_font DejaVuSans.ttf ;;
+    fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
+    debian-handbook) has_handbook ;;
+    clang) has_tsan clang-19 || has_tsan clang ;;
+    esac 2>/dev/null
+}
+
+find_missing() {
+    local package
+    missing=()
+    for package in "$@"; do
+        has "$package" || missing+=("$package")
+    done
+}
+
+available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+
+# The packages to ask for: clang-19, whose ThreadSanitizer is the better one, where it is to be had.
+choose() {
+    local package
+    chosen=()
+    for package in "${missing[@]}"; do
+        if [ "$package" != clang ]; then
+            chosen+=("$package")
+        elif available clang-19 && available libclang-rt-19-dev; then
+            chosen+=(clang-19 libclang-rt-19-dev)
+        else
+            chosen+=(clang)
+            if available libclang-rt-dev; then chosen+=(libclang-rt-dev); fi
+        fi
+    done
+}
+
+# Small images leave out /usr/share/doc, where the handbook's text lies; --reinstall brings back what was left out.
+install_options=(-y --no-install-recommends --reinstall -o DPkg::Lock::Timeout=120
+    -o 'Dpkg::Options::=--path-include=/usr/share/doc/debian-handbook/*')
+
+wanted=()
+for list in "$@"; do
+    case $list in
+    run) wanted+=("${run_packages[@]}") ;;
+    check) wanted+=("${check_packages[@]}") ;;
+    *)
+        echo "usage: $0 run|check..." >&2
+        exit 2
+        ;;
+    esac
+done
+mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | awk '!seen[$0]++')
+
+find_missing "${wanted[@]}"
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "Missing (Debian's names), and there is no apt-get to install it: ${missing[*]}" >&2
+    exit 2
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root=(sudo -n)
+    else
+        choose
+        {
+            echo "Missing: ${missing[*]}.  Please type:"
+            printf '  sudo apt-get update && sudo apt-get install'
+            printf ' %q' -y --no-install-recommends --reinstall "${install_options[@]: -2}" "${chosen[@]}"
+            echo
+        } >&2
+        exit 2
+    fi
+fi
+
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >&2; }
+
+echo "Installing: ${missing[*]}" >&2
+updated=false
+for package in "${missing[@]}"; do
+    if ! available "$package"; then
+        apt update
+        updated=true
+        break
+    fi
+done
+choose
+if ! apt install "${install_options[@]}" "${chosen[@]}"; then
+    # Perhaps our lists are too old for the archive.
+    [ "$updated" = false ] || exit 2
+    apt update
+    choose
+    apt install "${install_options[@]}" "${chosen[@]}" || exit 2
+fi
+
+find_missing "${wanted[@]}"
+if [ "${#missing[@]}" -gt 0 ]; then
+    echo "Still missing after the installation: ${missing[*]}" >&2
+    exit 2
+fi

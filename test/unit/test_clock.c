@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * base/clock: nanoseconds of the monotonic clock.
+ */
+#include <time.h>
+
+#include "base/clock.h"
+#include "support/support.h"
+
+static uint64_t system_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+START_TEST(it_is_the_monotonic_clock)
+{
+    for (int i = 0; i < 1000; i++) {
+        uint64_t before = system_now(), now = clock_now(), after = system_now();
+
+        ck_assert_uint_le(before, now);
+        ck_assert_uint_le(now, after);
+    }
+}
+END_TEST
+
+START_TEST(a_pause_passes_time)
+{
+    uint64_t start = clock_now();
+
+    clock_pause(0);
+    clock_pause(2000000);
+    ck_assert_uint_ge(clock_now() - start, 2000000);
+    start = clock_now();
+    clock_pause(1000000001); /* more than a second: both fields of a timespec */
+    ck_assert_uint_ge(clock_now() - start, 1000000001);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("clock");
+
+    tcase_add_test(tc, it_is_the_monotonic_clock);
+    tcase_add_test(tc, a_pause_passes_time);
+    return suite_run(tc);
+}

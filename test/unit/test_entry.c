@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * entry/entry: every transition of the state machine.
+ */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "entry/entry.h"
+#include "support/support.h"
+
+static struct {
+    _Alignas(16) struct entry e;
+    unsigned char key[400];
+} room;
+static struct entry *const e = &room.e;
+
+static void make(unsigned refs, unsigned keys)
+{
+    entry_init(e, "key", 3, &room, 10);
+    entry_publish(e, refs, keys);
+}
+
+static void expect_counts(unsigned refs, unsigned keys, bool linked, bool dead)
+{
+    uint64_t s = atom_load_relaxed(&e->state);
+
+    ck_assert_uint_eq(s & STATE_COUNT_MASK, refs);
+    ck_assert_uint_eq(s / STATE_KEY & STATE_COUNT_MASK, keys);
+    ck_assert_int_eq(entry_has_keys(e), keys > 0);
+    ck_assert_int_eq(entry_is_linked(e), linked);
+    ck_assert_int_eq(entry_is_dead(e), dead);
+    ck_assert_int_eq(entry_is_held(e), refs > linked);
+}
+
+START_TEST(keys_of_all_lengths)
+{
+    static const size_t lens[] = {0, 1, 254, 255, 256, 390};
+    unsigned char key[400];
+
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = (unsigned char)(i * 3);
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        const unsigned char *p;
+        size_t len = SIZE_MAX;
+        entry_init(e, lens[i] > 0 ? key : NULL, lens[i], &room, 7);
+        p = entry_key(e, &len);
+        ck_assert_uint_eq(len, lens[i]);
+        ck_assert_mem_eq(p, key, len);
+        ck_assert_uint_eq((size_t)(p + len - (unsigned char *)e), entry_size(len));
+        ck_assert_uint_eq(entry_cost(e), 7);
+        ck_assert_ptr_eq(e->value, &room);
+        expect_counts(1, 0, false, false);
+    }
+}
+END_TEST
+
+START_TEST(linked_holds)
+{
+    make(0, 0);
+    expect_counts(1, 0, true, false);
+    ck_assert_uint_eq(entry_try_hold(e), ENTRY_HELD | ENTRY_PIN);
+    ck_assert_uint_eq(entry_try_hold(e), ENTRY_HELD);
+    entry_copy_hold(e);
+    expect_counts(4, 0, true, false);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN);
+    expect_counts(1, 0, true, false);
+    make(2, 3);
+    expect_counts(3, 3, true, false);
+}
+END_TEST
+
+/* evict, and unlink of what nobody holds: DEAD, with the destroyer's key; then nothing can be done to it. */
+START_TEST(linked_to_dead)
+{
+    make(1, 0);
+    ck_assert(!entry_try_evict(e)); /* held */
+    expect_counts(2, 0, true, false);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN);
+    ck_assert(_i == 0 ? entry_try_evict(e) : entry_unlink(e));
+    expect_counts(0, 1, false, true);
+    ck_assert(!entry_try_evict(e));
+    ck_assert_uint_eq(entry_try_hold(e), 0);
+    expect_counts(0, 1, false, true);
+    ck_assert(entry_drop_key(e));
+    expect_counts(0, 0, false, true);
+}
+END_TEST
+
+START_TEST(left_to_dead)
+{
+    make(2, 0);
+    ck_assert(!entry_unlink(e));
+    expect_counts(3, 0, false, false);
+    ck_assert(!entry_try_evict(e));
+    ck_assert_uint_eq(entry_try_hold(e), 0);
+    expect_counts(3, 0, false, false);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), 0); /* whether the link's ref or a user's is last does not matter */
+    expect_counts(1, 0, false, false);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN | ENTRY_LAST);
+    expect_counts(0, 1, false, true);
+    ck_assert(entry_drop_key(e));
+}
+END_TEST
+
+START_TEST(remove_last)
+{
+    make(2, 1);
+    ck_assert(!entry_remove_last(e)); /* another holds it */
+    expect_counts(3, 1, true, false);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert(entry_remove_last(e));
+    expect_counts(0, 2, false, true);
+    make(1, 0);
+    ck_assert(!entry_unlink(e));
+    ck_assert(!entry_remove_last(e)); /* it has left */
+    expect_counts(2, 0, false, false);
+}
+END_TEST
+
+/* FREED is reached once, whether the destroyer or the last key is first to go. */
+START_TEST(keys_and_the_destroyer)
+{
+    make(0, 1);
+    ck_assert(entry_try_key(e));
+    entry_copy_key(e);
+    expect_counts(1, 3, true, false);
+    ck_assert(!entry_drop_key(e));
+    ck_assert(!entry_drop_key(e));
+    ck_assert(entry_unlink(e));
+    expect_counts(0, 2, false, true);
+    ck_assert(!entry_drop_key(e));
+    ck_assert(entry_try_key(e)); /* dead, but there is a key */
+    ck_assert(!entry_drop_key(e));
+    ck_assert(entry_drop_key(e));
+    ck_assert(!entry_try_key(e)); /* freed */
+    expect_counts(0, 0, false, true);
+    make(0, 1);
+    ck_assert(!entry_drop_key(e)); /* linked: without keys it lives on */
+    expect_counts(1, 0, true, false);
+}
+END_TEST
+
+START_TEST(the_used_bit)
+{
+    make(0, 0);
+    ck_assert(!entry_take_use(e));
+    entry_mark_used(e);
+    entry_mark_used(e);
+    ck_assert(entry_take_use(e));
+    ck_assert(!entry_take_use(e));
+    entry_mark_used(e);
+    entry_forget_use(e);
+    ck_assert(!entry_take_use(e));
+    expect_counts(1, 0, true, false);
+}
+END_TEST
+
+START_TEST(lists)
+{
+    static struct entry some[3];
+    struct entry_list l = {NULL, NULL};
+
+    for (int round = 0; round < 2; round++) {
+        ck_assert_ptr_null(entry_list_pop(&l));
+        for (int i = 0; i < 3; i++)
+            entry_list_push(&l, &some[i]);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_uint_eq(atom_load_relaxed(&some[i].next) & 1, 1);
+            ck_assert_ptr_eq(entry_list_pop(&l), &some[i]);
+        }
+    }
+    ck_assert_ptr_null(l.tail);
+}
+END_TEST
+
+/* ---- Misuse */
+
+static void release_twice(void)
+{
+    make(1, 0);
+    (void)entry_unlink(e);
+    (void)entry_release(e);
+    (void)entry_release(e);
+    (void)entry_release(e);
+}
+
+static void drop_twice(void)
+{
+    make(0, 1);
+    (void)entry_drop_key(e);
+    (void)entry_drop_key(e);
+}
+
+static void hold_too_often(void)
+{
+    make(0, 0);
+    atom_store_relaxed(&e->state, STATE_LINKED + STATE_COUNT_MASK - 1000);
+    (void)entry_try_hold(e);
+}
+
+static void key_too_often(void)
+{
+    make(0, 0);
+    atom_store_relaxed(&e->state, STATE_LINKED + STATE_REF + STATE_KEY * (STATE_COUNT_MASK - 1000));
+    (void)entry_try_key(e);
+}
+
+START_TEST(misuse_aborts)
+{
+    static void (*const misuse[])(void) = {release_twice, drop_twice, hold_too_often, key_too_often};
+    int status = 0;
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        misuse[_i]();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+END_TEST
+
+/* ---- Races: readers hold and release while a writer unlinks */
+
+enum { ENTRIES = 4000, READERS = 3 };
+
+static struct { struct entry e; char key[8]; atomic_int lasts, pins; } race[ENTRIES];
+
+static void act(unsigned i, unsigned events)
+{
+    if (events & ENTRY_PIN)
+        atomic_fetch_add(&race[i].pins, 1);
+    if (events & ENTRY_UNPIN)
+        atomic_fetch_sub(&race[i].pins, 1);
+    if (events & ENTRY_LAST)
+        atomic_fetch_add(&race[i].lasts, 1);
+}
+
+static void run(unsigned id, void *arg)
+{
+    (void)arg;
+    for (unsigned i = 0; i < SCALED(ENTRIES); i++) {
+        struct entry *x = &race[i].e;
+        unsigned events;
+
+        if (id == 0) {
+            if (i % 3 == 0 ? entry_try_evict(x) : entry_unlink(x))
+                act(i, ENTRY_LAST);
+            else if (i % 3 == 0)
+                act(i, entry_unlink(x) ? ENTRY_LAST : entry_release(x));
+            else
+                act(i, entry_release(x));
+            continue;
+        }
+        events = entry_try_hold(x);
+        act(i, events);
+        if (events & ENTRY_HELD) {
+            EXPECT(atomic_load(&race[i].lasts) == 0);
+            act(i, entry_release(x));
+        }
+    }
+}
+
+START_TEST(one_destroyer_in_a_race)
+{
+    for (int round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < SCALED(ENTRIES); i++) {
+            entry_init(&race[i].e, "k", 1, NULL, 1);
+            entry_publish(&race[i].e, 0, 0);
+            atomic_store(&race[i].lasts, 0);
+            atomic_store(&race[i].pins, 0);
+        }
+        crew_do(READERS + 1, run, NULL);
+        for (unsigned i = 0; i < SCALED(ENTRIES); i++) {
+            ck_assert_int_eq(atomic_load(&race[i].lasts), 1);
+            ck_assert_int_eq(atomic_load(&race[i].pins), 0);
+            ck_assert(entry_drop_key(&race[i].e));
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("entry");
+
+    tcase_add_test(tc, keys_of_all_lengths);
+    tcase_add_test(tc, linked_holds);
+    tcase_add_loop_test(tc, linked_to_dead, 0, 2);
+    tcase_add_test(tc, left_to_dead);
+    tcase_add_test(tc, remove_last);
+    tcase_add_test(tc, keys_and_the_destroyer);
+    tcase_add_test(tc, the_used_bit);
+    tcase_add_test(tc, lists);
+    tcase_add_loop_test(tc, misuse_aborts, 0, 4);
+    tcase_add_test(tc, one_destroyer_in_a_race);
+    return suite_run(tc);
+}

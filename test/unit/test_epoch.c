@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * part/epoch: a stamp passes once every section that began before it has ended.
+ */
+#include <sched.h>
+
+#include "part/epoch.h"
+#include "part/membarrier.h"
+#include "part/thread.h"
+#include "support/support.h"
+
+struct domain {
+    struct epoch d;
+    struct thread a, b, overflow;
+};
+
+static void domain_init(struct domain *m)
+{
+    memset(m, 0, sizeof *m);
+    atom_store_relaxed(&m->d.now, 1);
+    m->overflow.shared = true;
+    m->a.next = &m->b;
+    m->b.next = &m->overflow;
+    atom_store_relaxed(&m->d.threads, &m->a);
+}
+
+START_TEST(only_older_sections_count)
+{
+    struct domain m;
+    uint64_t stamp;
+
+    domain_init(&m);
+    ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
+    epoch_enter(&m.d, &m.b);
+    stamp = epoch_stamp(&m.d);
+    epoch_enter(&m.d, &m.a); /* after the stamp */
+    ck_assert(!epoch_passed(&m.d, stamp));
+    epoch_leave(&m.d, &m.b);
+    ck_assert(epoch_passed(&m.d, stamp));
+    ck_assert(!epoch_passed(&m.d, epoch_stamp(&m.d)));
+    epoch_leave(&m.d, &m.a);
+    ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
+}
+END_TEST
+
+START_TEST(the_shared_record_counts_all_inside)
+{
+    struct domain m;
+    uint64_t stamp;
+
+    domain_init(&m);
+    epoch_enter(&m.d, &m.overflow);
+    epoch_enter(&m.d, &m.overflow);
+    stamp = epoch_stamp(&m.d);
+    epoch_leave(&m.d, &m.overflow);
+    ck_assert(!epoch_passed(&m.d, stamp));
+    epoch_leave(&m.d, &m.overflow);
+    ck_assert(epoch_passed(&m.d, stamp));
+}
+END_TEST
+
+START_TEST(refused_barriers_end_plain_entries)
+{
+    struct domain m;
+    bool have = membarrier_register();
+
+    domain_init(&m);
+    atom_store_relaxed(&m.d.asymmetric, 1);
+    epoch_enter(&m.d, &m.a);
+    ck_assert(!epoch_passed(&m.d, epoch_stamp(&m.d)));
+    ck_assert_uint_eq(atom_load_relaxed(&m.d.asymmetric), have);
+    epoch_leave(&m.d, &m.a);
+    ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
+}
+END_TEST
+
+struct wait {
+    struct epoch *d;
+    struct thread *t;
+    gate inside;
+    atomic_bool leaving;
+};
+
+static void reader(unsigned id, void *arg)
+{
+    struct wait *w = arg;
+
+    (void)id;
+    epoch_enter(w->d, w->t);
+    gate_stop_here(&w->inside);
+    atomic_store(&w->leaving, true);
+    epoch_leave(w->d, w->t);
+}
+
+static void waiter(unsigned id, void *arg)
+{
+    struct wait *w = arg;
+
+    (void)id;
+    epoch_wait(w->d);
+    EXPECT(atomic_load(&w->leaving));
+}
+
+START_TEST(wait_outlasts_the_sections)
+{
+    struct domain m;
+    struct wait w = {&m.d, &m.a, .leaving = false};
+    uint64_t before;
+    crew readers, waiters;
+
+    domain_init(&m);
+    gate_init(&w.inside);
+    crew_start(&readers, 1, reader, &w);
+    gate_wait_reached(&w.inside);
+    before = atom_load_relaxed(&m.d.now);
+    crew_start(&waiters, 1, waiter, &w);
+    while (atom_load_relaxed(&m.d.now) == before)
+        sched_yield(); /* until it took its stamp */
+    gate_open(&w.inside);
+    crew_join(&waiters);
+    crew_join(&readers);
+    gate_destroy(&w.inside);
+}
+END_TEST
+
+enum { WRITES = 2000, READERS = 3, GONE = 7 };
+
+static struct { _Atomic(atomic_int *) shown; atomic_bool stop; } box;
+
+static void look(unsigned id, void *arg)
+{
+    (void)arg;
+    if (id == READERS) {
+        static atomic_int copies[2];
+        for (unsigned i = 0; i < SCALED(WRITES); i++) {
+            atomic_int *old;
+            atomic_store(&copies[i & 1], 1);
+            old = atomic_exchange(&box.shown, &copies[i & 1]);
+            epoch_wait(&epoch_process);
+            if (old != NULL)
+                atomic_store(old, GONE);
+        }
+        atomic_store(&box.stop, true);
+        return;
+    }
+    while (!atomic_load(&box.stop)) {
+        struct thread *t = thread_self();
+        section_enter(t);
+        atomic_int *p = atomic_load_explicit(&box.shown, memory_order_acquire);
+        for (int i = 0; p != NULL && i < 8; i++)
+            EXPECT(atomic_load_explicit(p, memory_order_relaxed) != GONE);
+        section_leave(t);
+    }
+}
+
+START_TEST(nothing_goes_under_a_reader)
+{
+    atomic_store(&box.shown, NULL);
+    atomic_store(&box.stop, false);
+    crew_do(READERS + 1, look, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("epoch");
+
+    tcase_add_test(tc, only_older_sections_count);
+    tcase_add_test(tc, the_shared_record_counts_all_inside);
+    tcase_add_test(tc, refused_barriers_end_plain_entries);
+    tcase_add_test(tc, wait_outlasts_the_sections);
+    tcase_add_test(tc, nothing_goes_under_a_reader);
+    return suite_run(tc);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * part/slab: slots, and when they are used again.
+ */
+#include "part/slab.h"
+#include "support/support.h"
+
+enum { SLOTS = 300, MANY = 4 * SLAB_BATCH };
+
+static heap h;
+static struct slab s;
+
+static void make(void)
+{
+    heap_init(&h);
+    memset(&s, 0, sizeof s);
+    ck_assert(slab_init(&s, &h.allocator));
+}
+
+static void unmake(void)
+{
+    ck_assert_uint_eq(h.live, atom_load_relaxed(&s.bytes));
+    slab_destroy(&s);
+    ck_assert_uint_eq(h.blocks, 0);
+    ck_assert_uint_eq(h.live, 0);
+}
+
+START_TEST(classes_by_size)
+{
+    static const struct { size_t size; unsigned class; } cases[] = {
+        {1, 0}, {64, 0}, {65, 1}, {96, 1}, {97, 2}, {128, 2}, {129, SLAB_LARGE}, {100000, SLAB_LARGE}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_uint_eq(slab_class_of(cases[i].size), cases[i].class);
+}
+END_TEST
+
+START_TEST(slots_are_apart)
+{
+    static const size_t sizes[] = {64, 96, 128, 500};
+    static unsigned char *slot[SLOTS];
+
+    make();
+    for (unsigned i = 0; i < SLOTS; i++) {
+        size_t size = sizes[i % 4];
+        slot[i] = slab_alloc(&s, thread_self(), size);
+        ck_assert_ptr_nonnull(slot[i]);
+        ck_assert_uint_eq((uintptr_t)slot[i] % (size == 96 ? 16 : 64), 0);
+        memset(slot[i], (int)(i & 255), size);
+    }
+    for (unsigned i = 0; i < SLOTS; i++)
+        for (size_t j = 0; j < sizes[i % 4]; j++)
+            ck_assert_uint_eq(slot[i][j], i & 255);
+    for (unsigned i = 0; i < SLOTS; i++)
+        slab_retire(&s, thread_self(), slot[i], slab_class_of(sizes[i % 4]));
+    unmake();
+}
+END_TEST
+
+START_TEST(what_nobody_sees_is_used_again)
+{
+    size_t size = _i == 3 ? 200 : 64u + 32u * (unsigned)_i, most = 0;
+
+    make();
+    for (int i = 0; i < 100 * SLAB_BATCH; i++) {
+        struct slab_slot *slot = slab_alloc(&s, thread_self(), size);
+        size_t bytes = atom_load_relaxed(&s.bytes);
+        ck_assert_ptr_nonnull(slot);
+        atom_store_relaxed(&slot->link, 0);
+        slab_retire(&s, thread_self(), slot, slab_class_of(size));
+        most = bytes > most ? bytes : most;
+    }
+    ck_assert_uint_le(most, 4 * SLAB_BATCH * (size + 64));
+    unmake();
+}
+END_TEST
+
+struct inside {
+    gate in;
+};
+
+static void stay_inside(unsigned id, void *arg)
+{
+    struct inside *w = arg;
+    struct thread *t = thread_self();
+
+    (void)id;
+    section_enter(t);
+    gate_stop_here(&w->in);
+    section_leave(t);
+}
+
+START_TEST(what_a_reader_may_see_is_not)
+{
+    static struct slab_slot *old[MANY];
+    size_t size = _i == 0 ? 64 : 500;
+    struct inside w;
+    size_t blocks;
+    crew c;
+
+    make();
+    for (int i = 0; i < MANY; i++) {
+        old[i] = slab_alloc(&s, thread_self(), size);
+        ck_assert_ptr_nonnull(old[i]);
+        atom_store_relaxed(&old[i]->link, 0);
+    }
+    gate_init(&w.in);
+    crew_start(&c, 1, stay_inside, &w);
+    gate_wait_reached(&w.in);
+    blocks = h.blocks;
+    for (int i = 0; i < MANY; i++)
+        slab_retire(&s, thread_self(), old[i], slab_class_of(size));
+    ck_assert_uint_eq(h.blocks, blocks);
+    for (int n = 0; n < 100; n++) {
+        void *fresh = slab_alloc(&s, thread_self(), size);
+        for (int i = 0; i < MANY; i++) {
+            ck_assert_ptr_ne(fresh, old[i]);
+            ck_assert_uint_eq(atom_load_relaxed(&old[i]->link) & 1, 1); /* it tells the reader that it has gone */
+        }
+        slab_retire(&s, thread_self(), fresh, slab_class_of(size));
+    }
+    gate_open(&w.in);
+    crew_join(&c);
+    gate_destroy(&w.in);
+    unmake();
+}
+END_TEST
+
+START_TEST(without_memory_none)
+{
+    make();
+    heap_fail(&h, 1, SIZE_MAX);
+    ck_assert_ptr_null(slab_alloc(&s, thread_self(), 64));
+    ck_assert_ptr_null(slab_alloc(&s, thread_self(), 1000));
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    ck_assert_ptr_nonnull(slab_alloc(&s, thread_self(), 64));
+    unmake();
+}
+END_TEST
+
+enum { TURNS = 20000 };
+
+/* Slots are made by one thread and retired by another, through ${box}. */
+static _Atomic(uint64_t *) box[8];
+
+static void pass_on(unsigned id, void *arg)
+{
+    uint64_t state = id + 1;
+
+    (void)arg;
+    for (int i = 0; i < SCALED(TURNS); i++) {
+        uint64_t mark = (uint64_t)id << 32 | (uint64_t)i;
+        uint64_t *slot = slab_alloc(&s, thread_self(), 64);
+
+        if (slot == NULL) {
+            trouble(__FILE__, __LINE__, "no memory");
+            return;
+        }
+        memset(slot, 0, 64);
+        slot[6] = slot[7] = mark;
+        slot = atomic_exchange(&box[random_next(&state) % 8], slot);
+        if (slot != NULL) {
+            EXPECT(slot[6] == slot[7] && slot[6] != UINT64_MAX); /* nobody else has it */
+            slot[6] = slot[7] = UINT64_MAX;
+            slab_retire(&s, thread_self(), slot, 0);
+        }
+    }
+}
+
+START_TEST(no_slot_has_two_owners)
+{
+    make();
+    crew_do(4, pass_on, NULL);
+    for (int i = 0; i < 8; i++)
+        atomic_store(&box[i], NULL);
+    unmake();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("slab");
+
+    tcase_add_test(tc, classes_by_size);
+    tcase_add_test(tc, slots_are_apart);
+    tcase_add_loop_test(tc, what_nobody_sees_is_used_again, 0, 4);
+    tcase_add_loop_test(tc, what_a_reader_may_see_is_not, 0, 2);
+    tcase_add_test(tc, without_memory_none);
+    tcase_add_test(tc, no_slot_has_two_owners);
+    return suite_run(tc);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * part/stripe: one stripe for each thread number, and sums that lose nothing.
+ */
+#include "part/stripe.h"
+#include "support/support.h"
+
+enum { NUMBERS = 200, COUNTS = 4000, THREADS = 4 };
+
+static heap h;
+static struct stripes s;
+
+static void make(void)
+{
+    heap_init(&h);
+    memset(&s, 0, sizeof s);
+    ck_assert(stripes_init(&s, &h.allocator));
+}
+
+static void unmake(void)
+{
+    ck_assert_uint_eq(h.live, stripes_bytes(&s));
+    stripes_destroy(&s);
+    ck_assert_uint_eq(h.blocks, 0);
+}
+
+static void visit(struct stripe *st, void *arg)
+{
+    unsigned *n = arg;
+
+    ++*n;
+    stripe_add(st, misses, 1);
+}
+
+START_TEST(each_number_has_its_own)
+{
+    static struct stripe *of[NUMBERS];
+    unsigned visited = 0;
+
+    make();
+    for (unsigned i = 0; i < NUMBERS; i++) {
+        struct thread t = {.number = i};
+        of[i] = stripe_of(&s, &t);
+        ck_assert_int_eq(of[i]->shared, i == 0);
+        for (unsigned j = 0; j < i; j++)
+            ck_assert_ptr_ne(of[i], of[j]);
+    }
+    stripes_each(&s, visit, &visited);
+    ck_assert_uint_eq(visited, 8 + 16 + 32 + 64 + 128);
+    for (unsigned i = 0; i < NUMBERS; i++) {
+        struct thread t = {.number = i};
+        ck_assert_ptr_eq(stripe_of(&s, &t), of[i]);
+        ck_assert_ptr_eq(stripe_ready(&s, &t), of[i]);
+        ck_assert_uint_eq(atom_load_relaxed(&of[i]->misses), 1);
+    }
+    unmake();
+}
+END_TEST
+
+START_TEST(without_memory_the_shared_one)
+{
+    struct thread zero = {.number = 0}, t = {.number = 100}, huge = {.number = UINT32_MAX - 8};
+    struct stripe *shared;
+
+    make();
+    shared = stripe_of(&s, &zero);
+    ck_assert(shared->shared);
+    ck_assert_ptr_eq(stripe_ready(&s, &t), shared);
+    heap_fail(&h, 1, SIZE_MAX);
+    ck_assert_ptr_eq(stripe_of(&s, &t), shared);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    ck_assert_ptr_ne(stripe_of(&s, &t), shared);
+    ck_assert_ptr_ne(stripe_ready(&s, &t), shared);
+    ck_assert_ptr_eq(stripe_of(&s, &huge), shared);
+    unmake();
+    heap_fail(&h, 1, 2);
+    ck_assert(!stripes_init(&s, &h.allocator));
+}
+END_TEST
+
+START_TEST(sums_are_signed_and_by_field)
+{
+    struct thread a = {.number = 1}, b = {.number = 30};
+
+    make();
+    stripe_add(stripe_of(&s, &a), pinned, 10);
+    stripe_add(stripe_of(&s, &b), pinned, (size_t)0 - 7);
+    stripe_add(stripe_of(&s, &b), left[6], 5);
+    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, pinned)), 3);
+    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, left[6])), 5);
+    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, hits)), 0);
+    unmake();
+}
+END_TEST
+
+/* All on the shared one, then each on its own, from a chunk that all need at once. */
+static void count(unsigned id, void *arg)
+{
+    struct thread none = {.number = 0}, own = {.number = 60 + id};
+    struct stripe *st = stripe_of(&s, &own);
+
+    (void)arg;
+    for (int i = 0; i < SCALED(COUNTS); i++) {
+        stripe_add(stripe_of(&s, &none), hits, 1);
+        stripe_add(st, hits, 2);
+    }
+}
+
+START_TEST(no_count_is_lost)
+{
+    for (int round = 0; round < 20; round++) {
+        make();
+        crew_do(THREADS, count, NULL);
+        ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, hits)), (uint64_t)THREADS * 3 * SCALED(COUNTS));
+        ck_assert_uint_eq(h.blocks, 2); /* who lost the race for the chunk gave its own back */
+        unmake();
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("stripe");
+
+    tcase_add_test(tc, each_number_has_its_own);
+    tcase_add_test(tc, without_memory_the_shared_one);
+    tcase_add_test(tc, sums_are_signed_and_by_field);
+    tcase_add_test(tc, no_count_is_lost);
+    return suite_run(tc);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * part/tally: once closed, its way to zero is seen exactly once.
+ */
+#include "part/tally.h"
+#include "support/support.h"
+
+enum { ROUNDS = 300, THREADS = 4, THINGS = 50 };
+
+static struct tally y;
+
+START_TEST(it_counts_and_sums)
+{
+    struct thread *t = thread_self();
+
+    tally_init(&y);
+    tally_add(&y, t, 100);
+    tally_add(&y, t, 20);
+    tally_adjust(&y, t, (size_t)0 - 5);
+    ck_assert_uint_eq(tally_count(&y), 2);
+    ck_assert_uint_eq(tally_amount(&y), 115);
+    ck_assert(!tally_drop(&y, t, 95));
+    ck_assert(!tally_drop(&y, t, 20)); /* zero, but not closed */
+    ck_assert_uint_eq(tally_count(&y), 0);
+    ck_assert_uint_eq(tally_amount(&y), 0);
+}
+END_TEST
+
+START_TEST(closing_at_zero_says_so)
+{
+    struct thread *t = thread_self();
+
+    tally_init(&y);
+    tally_add(&y, t, 1);
+    (void)tally_drop(&y, t, 1);
+    ck_assert(tally_close(&y));
+}
+END_TEST
+
+START_TEST(the_last_drop_says_so)
+{
+    struct thread *t = thread_self();
+
+    tally_init(&y);
+    tally_add(&y, t, 7);
+    tally_add(&y, t, 7);
+    ck_assert(!tally_close(&y));
+    ck_assert(!tally_drop(&y, t, 7));
+    tally_add(&y, t, 7); /* still possible: one is alive */
+    ck_assert(!tally_drop(&y, t, 7));
+    ck_assert(tally_drop(&y, t, 7));
+    ck_assert_uint_eq(tally_amount(&y), 0);
+}
+END_TEST
+
+static atomic_uint lasts;
+
+/* Thread 0 closes; each has one thing from the start and gives it back in the end. */
+static void come_and_go(unsigned id, void *arg)
+{
+    struct thread *t = thread_self();
+
+    (void)arg;
+    for (int i = 0; i < THINGS; i++) {
+        tally_add(&y, t, 3);
+        if (id == 0 && i == THINGS / 4)
+            EXPECT(!tally_close(&y));
+        EXPECT(!tally_drop(&y, t, 3));
+    }
+    atomic_fetch_add(&lasts, tally_drop(&y, t, 1));
+}
+
+START_TEST(exactly_one_is_the_last)
+{
+    for (int round = 0; round < SCALED(ROUNDS); round++) {
+        tally_init(&y);
+        for (int i = 0; i < THREADS; i++)
+            tally_add(&y, thread_self(), 1);
+        atomic_store(&lasts, 0);
+        crew_do(THREADS, come_and_go, NULL);
+        ck_assert_uint_eq(atomic_load(&lasts), 1);
+        ck_assert_uint_eq(tally_amount(&y), 0);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("tally");
+
+    tcase_add_test(tc, it_counts_and_sums);
+    tcase_add_test(tc, closing_at_zero_says_so);
+    tcase_add_test(tc, the_last_drop_says_so);
+    tcase_add_test(tc, exactly_one_is_the_last);
+    return suite_run(tc);
+}

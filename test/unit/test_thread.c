@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * part/thread: one record for each living thread, used again by the next, also from destructors at its end.
+ */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "part/thread.h"
+#include "support/support.h"
+
+enum { AT_ONCE = 4, COME_AND_GO = 10000 };
+
+static unsigned records(void)
+{
+    unsigned n = 0;
+
+    for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next)
+        n++;
+    return n;
+}
+
+static struct thread *seen[AT_ONCE];
+static pthread_barrier_t all_seen;
+
+static void show_self(unsigned id, void *arg)
+{
+    struct thread *t = thread_self();
+
+    (void)arg;
+    EXPECT(thread_self() == t);
+    EXPECT(!t->shared && t->number > 0);
+    seen[id] = t;
+    pthread_barrier_wait(&all_seen); /* all of them live */
+}
+
+START_TEST(each_living_thread_has_its_own)
+{
+    struct thread *own = thread_self();
+
+    ck_assert_int_eq(pthread_barrier_init(&all_seen, NULL, AT_ONCE), 0);
+    crew_do(AT_ONCE, show_self, NULL);
+    pthread_barrier_destroy(&all_seen);
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        ck_assert_ptr_ne(seen[i], own);
+        for (unsigned j = 0; j < i; j++) {
+            ck_assert_ptr_ne(seen[i], seen[j]);
+            ck_assert_uint_ne(seen[i]->number, seen[j]->number);
+        }
+    }
+    ck_assert_ptr_eq(thread_self(), own);
+}
+END_TEST
+
+static void come_by(unsigned id, void *arg)
+{
+    struct thread *t = thread_self();
+
+    (void)id;
+    (void)arg;
+    EXPECT(atom_load_relaxed(&t->epoch) == 0);
+    section_enter(t);
+    section_leave(t);
+}
+
+START_TEST(ten_thousand_leave_few)
+{
+    unsigned before;
+
+    (void)thread_self();
+    before = records();
+    for (int i = 0; i < SCALED(COME_AND_GO); i += AT_ONCE)
+        crew_do(AT_ONCE, come_by, NULL);
+    ck_assert_uint_le(records(), before + AT_ONCE);
+}
+END_TEST
+
+static pthread_key_t user_key; /* younger than the library's: its destructor runs after the library's in each round */
+static atomic_uint destructor_calls, shared_calls;
+
+static void user_destructor(void *arg)
+{
+    struct thread *t = thread_self();
+
+    EXPECT(t != NULL);
+    section_enter(t);
+    (void)thread_random(t);
+    section_leave(t);
+    atomic_fetch_add(&destructor_calls, 1);
+    atomic_fetch_add(&shared_calls, t->shared);
+    (void)pthread_setspecific(user_key, arg); /* again in the next round, as long as there is one */
+}
+
+static void end_with_destructor(unsigned id, void *arg)
+{
+    (void)id;
+    EXPECT(pthread_setspecific(user_key, arg) == 0);
+    come_by(id, arg);
+}
+
+START_TEST(destructors_may_call)
+{
+    unsigned before, threads = 0;
+
+    (void)thread_self();
+    ck_assert_int_eq(pthread_key_create(&user_key, user_destructor), 0);
+    atomic_store(&destructor_calls, 0);
+    atomic_store(&shared_calls, 0);
+    before = records();
+    for (; threads < 100 * AT_ONCE; threads += AT_ONCE)
+        crew_do(AT_ONCE, end_with_destructor, &threads);
+    ck_assert_uint_ge(atomic_load(&destructor_calls), threads);
+    ck_assert_uint_le(atomic_load(&shared_calls), threads); /* the last round at most */
+    ck_assert_uint_le(records(), before + AT_ONCE);
+    ck_assert(epoch_passed(&epoch_process, epoch_stamp(&epoch_process)));
+    ck_assert_int_eq(pthread_key_delete(user_key), 0);
+}
+END_TEST
+
+START_TEST(random_numbers_differ)
+{
+    struct thread own = {.random = 1}, other = {.random = 2}, shared = {.shared = true};
+    uint64_t x = thread_random(&own);
+
+    ck_assert_uint_ne(x, thread_random(&own));
+    ck_assert_uint_ne(x, thread_random(&other));
+    ck_assert_uint_ne(thread_random(&shared), thread_random(&shared));
+}
+END_TEST
+
+static void stay_inside(unsigned id, void *arg)
+{
+    struct thread *t = thread_self();
+
+    (void)id;
+    section_enter(t);
+    seen[0] = t;
+    gate_stop_here(arg);
+    section_leave(t);
+}
+
+START_TEST(a_child_frees_the_others_records)
+{
+    int status = -1;
+    crew c;
+    gate g;
+    pid_t pid;
+
+    (void)thread_self();
+    gate_init(&g);
+    crew_start(&c, 1, stay_inside, &g);
+    gate_wait_reached(&g);
+    pid = fork();
+    if (pid == 0) {
+        struct thread *self = thread_self();
+        thread_child(self);
+        _exit(epoch_passed(&epoch_process, epoch_stamp(&epoch_process)) && atom_load_relaxed(&seen[0]->in_use) == 0 &&
+                      atom_load_relaxed(&self->in_use) == 1 && thread_self() == self
+                  ? 0
+                  : 1);
+    }
+    gate_open(&g);
+    crew_join(&c);
+    gate_destroy(&g);
+    ck_assert_int_gt(pid, 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("thread");
+
+    tcase_add_test(tc, each_living_thread_has_its_own);
+    tcase_add_test(tc, ten_thousand_leave_few);
+    tcase_add_test(tc, destructors_may_call);
+    tcase_add_test(tc, random_numbers_differ);
+    tcase_add_test(tc, a_child_frees_the_others_records);
+    return suite_run(tc);
+}
