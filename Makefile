@@ -59,6 +59,8 @@ FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-s
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DBRIM_YIELD
 SHARED := -shared -Wl,-soname,libbrim.so.0 -Wl,--version-script=lib/libbrim.map -Wl,-z,nodelete
 LITMUS_FLAGS := -w -std=c++17 -O2 -DBRIM_RELACY -Iinclude -Ilib -Itest/litmus
+# Planted twins fail in a moment: for them compiling costs more than running.
+PLANTED_FLAGS := -O0
 
 # Warnings are errors only in `make strict', where gcc sees what release compiles and clang what tsan does.
 STRICT_FLAGS_gcc := -DNDEBUG
@@ -97,7 +99,7 @@ build/strict/%/flags: FORCE
 	$(call remember,$(STRICT_CC_$*) $(STANDARD) $(WARNINGS) $(STRICT_FLAGS_$*) $(CPPFLAGS))
 
 build/litmus/flags: FORCE
-	$(call remember,$(CXX) $(LITMUS_FLAGS))
+	$(call remember,$(CXX) $(LITMUS_FLAGS) $(PLANTED_FLAGS))
 
 # $(call variant_rules,VARIANT)
 define variant_rules
@@ -135,7 +137,7 @@ build/litmus/$1$2: test/litmus/$1.cpp build/litmus/flags
 	$$(CXX) $$(LITMUS_FLAGS) $3 -MMD -MP -MF $$@.d -MT $$@ -o $$@ $$<
 endef
 $(foreach h,$(LITMUS),$(eval $(call litmus_rule,$h)))
-$(foreach p,$(PLANTS),$(eval $(call litmus_rule,$(basename $p),$(suffix $p),-DBRIM_PLANT_$(patsubst .%,%,$(suffix $p))=1)))
+$(foreach p,$(PLANTS),$(eval $(call litmus_rule,$(basename $p),$(suffix $p),$$(PLANTED_FLAGS) -DBRIM_PLANT_$(patsubst .%,%,$(suffix $p))=1)))
 .PHONY: programs-litmus programs-planted
 programs-litmus: $(LITMUS:%=build/litmus/%)
 programs-planted: $(PLANTS:%=build/litmus/%)

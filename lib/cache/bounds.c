@@ -36,43 +36,34 @@ size_t brim_count(const brim_cache *c)
  * Going down, the difference is reserved first, as an insert's cost is, and then used up: nobody ever sees more used
  * than the capacity, unless it cannot be had.
  */
-static bool lower(brim_cache *c, size_t from, size_t to, brim_status *status)
+static bool lower(brim_cache *c, size_t from, size_t to)
 {
     struct admission a = {c, caller_of(c), from - to, NULL, NULL, 0, true};
-    size_t taken;
+    size_t taken = admit(&a) == BRIM_OK ? from - to : 0;
 
-    *status = admit(&a) == BRIM_OK ? BRIM_OK : BRIM_FULL;
-    taken = *status == BRIM_OK ? from - to : 0;
-    if (!admit_lower(c, a.by, from, to, taken)) {
-        admit_undo(c, a.by, taken);
-        return false;
-    }
-    if (*status == BRIM_OK)
+    if (admit_lower(c, a.by, from, to, taken))
         return true;
-    if (!dispose_is_under_way() && budget_room(&c->budget) < 0)
-        (void)admit_evict(c, a.by, (size_t)-budget_room(&c->budget), -1);
-    if (budget_room(&c->budget) >= 0)
-        *status = BRIM_OK;
-    return true;
+    admit_undo(c, a.by, taken);
+    return false;
 }
 
 brim_status brim_set_capacity(brim_cache *c, size_t capacity)
 {
-    brim_status status = BRIM_OK;
     bool done = false;
+    brim_status status;
+    int64_t room;
 
     if (c == NULL || capacity > SIZE_MAX / 2)
         return BRIM_INVALID;
-    tally_add(&c->live, thread_self());
+    tally_add(&c->live, thread_self()); /* a callback may free the cache */
     while (!done) {
         size_t now = budget_capacity(&c->budget);
-        if (capacity >= now) {
-            done = budget_raise(&c->budget, now, capacity);
-            status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
-        } else {
-            done = lower(c, now, capacity, &status);
-        }
+        done = capacity >= now ? budget_raise(&c->budget, now, capacity) : lower(c, now, capacity);
     }
+    room = budget_room(&c->budget);
+    if (room < 0 && !dispose_is_under_way())
+        (void)admit_evict(c, caller_of(c), (size_t)-room, -1);
+    status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
     cache_drop_live(c, thread_self());
     return status;
 }

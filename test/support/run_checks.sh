@@ -57,7 +57,7 @@ step() {
     command[$id]=$(printf '%q ' "$@")
 }
 
-build() { step build_steps build "$1" 900 pass make -k --no-print-directory -j"$jobs" "$1"; }
+build() { step build_steps build "$1" 900 pass make -k -s --no-print-directory -j"$jobs" "$1"; }
 
 # run_in VARIANT NAME LIMIT COMMAND...
 run_in() {

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shard/index: find, overflow, rebuild, walks.  The tests choose the hashes: place and tag.
+ */
+#include "base/hash.h"
+#include "shard/index.h"
+#include "support/support.h"
+
+enum { ENTRIES = 3000 };
+
+static struct item { _Alignas(16) struct entry e; uint64_t key, hash; } items[ENTRIES];
+static struct index x;
+
+static struct table *table(uint32_t buckets)
+{
+    struct table *t = NULL;
+
+    ck_assert_int_eq(posix_memalign((void **)(void *)&t, 64, index_table_size(buckets)), 0);
+    memset(t, 0, index_table_size(buckets));
+    index_table_init(t, buckets);
+    return t;
+}
+
+static void make(uint32_t buckets, unsigned shard_bits)
+{
+    memset(&x, 0, sizeof x);
+    index_init(&x, table(buckets), shard_bits);
+}
+
+static struct table *current(void)
+{
+    return atom_load_acquire(&x.table);
+}
+
+static void unmake(void)
+{
+    free(current());
+}
+
+static void rebuild(uint32_t buckets)
+{
+    free(index_rebuild_locked(&x, table(buckets)));
+    ck_assert_uint_eq(current()->buckets, buckets);
+}
+
+/* entry_init copies the key to where items[i].key lies. */
+static void item(unsigned i, uint64_t key, uint64_t hash)
+{
+    ck_assert_uint_eq(offsetof(struct item, key), sizeof(struct entry));
+    entry_init(&items[i].e, BRIM_KEY(key), NULL, 1);
+    items[i].e.place = hash_place(hash);
+    items[i].e.kind_flags = 0;
+    items[i].hash = hash;
+    entry_publish(&items[i].e, 0, 0);
+}
+
+static void put_item(unsigned i)
+{
+    index_insert_locked(&x, &items[i].e, hash_tag(items[i].hash));
+}
+
+static struct entry *find(uint64_t key, uint64_t hash)
+{
+    return index_find(&x, hash, BRIM_KEY(key));
+}
+
+/* Random hashes; the upper ${shard_bits} of the place are the same. */
+static void put_random(unsigned n, unsigned shard_bits)
+{
+    uint64_t state = 12345;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t hash = hash_random(&state);
+        item(i, i, (hash & ~(uint64_t)UINT32_MAX) | (uint32_t)((uint64_t)hash_place(hash) >> shard_bits));
+        put_item(i);
+    }
+}
+
+START_TEST(insert_find_remove)
+{
+    enum { N = 500 };
+    uint64_t state = 99;
+
+    make(100, 3);
+    put_random(N, 3);
+    ck_assert_uint_eq(x.count, N);
+    for (unsigned i = 0; i < N; i++) {
+        ck_assert_ptr_eq(find(i, items[i].hash), &items[i].e);
+        ck_assert_ptr_null(find(i + N, items[i].hash)); /* the same hash, another key */
+        ck_assert_ptr_null(find(i, hash_random(&state) >> 3));
+        ck_assert(index_reaches_locked(&x, &items[i].e, hash_tag(items[i].hash)));
+        ck_assert(!index_reaches_locked(&x, &items[i].e, hash_tag(~items[i].hash)));
+    }
+    for (unsigned i = 0; i < N; i += 2)
+        index_remove_locked(&x, &items[i].e);
+    index_remove_locked(&x, &items[0].e); /* it is not there: nothing */
+    ck_assert_uint_eq(x.count, N / 2);
+    for (unsigned i = 0; i < N; i++)
+        ck_assert_ptr_eq(find(i, items[i].hash), i % 2 == 1 ? &items[i].e : NULL);
+    ck_assert(!index_reaches_locked(&x, &items[0].e, hash_tag(items[0].hash)));
+    unmake();
+}
+END_TEST
+
+START_TEST(one_hash_many_keys)
+{
+    make(4, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        item(i, i, 0x7000000000000000);
+        put_item(i);
+    }
+    items[1].e.kind_flags |= ENTRY_ANONYMOUS; /* found by handle only */
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_ptr_eq(find(i, 0x7000000000000000), i != 1 ? &items[i].e : NULL);
+    item(5, 3, 0x7000000000000000);
+    index_swap_locked(&x, &items[3].e, &items[5].e);
+    ck_assert_ptr_eq(find(3, 0x7000000000000000), &items[5].e);
+    ck_assert_uint_eq(x.count, 5);
+    unmake();
+}
+END_TEST
+
+static unsigned overflow_of(uint32_t bucket)
+{
+    struct bucket *b = (struct bucket *)(void *)(current() + 1);
+
+    return (unsigned)(atom_load_relaxed(&b[bucket].word[0]) & 15);
+}
+
+/* All at home in the last of four buckets: they go round to the first and second. */
+START_TEST(overflow_is_counted)
+{
+    const uint64_t hash = 0x70000000ffffffff;
+
+    make(4, 0);
+    for (unsigned i = 0; i < 18; i++) {
+        item(i, i, hash);
+        put_item(i);
+    }
+    ck_assert_uint_eq(overflow_of(3), 10);
+    ck_assert_uint_eq(overflow_of(0), 2);
+    ck_assert_uint_eq(overflow_of(1), 0);
+    for (unsigned i = 0; i < 18; i++)
+        ck_assert_ptr_eq(find(i, hash), &items[i].e);
+    index_swap_locked(&x, &items[8].e, &items[8].e); /* the first word of bucket 0 keeps its count */
+    ck_assert_uint_eq(overflow_of(0), 2);
+    for (unsigned i = 0; i < 17; i++)
+        index_remove_locked(&x, &items[i].e);
+    ck_assert_uint_eq(overflow_of(3), 1);
+    ck_assert_uint_eq(overflow_of(0), 1);
+    ck_assert_ptr_eq(find(17, hash), &items[17].e); /* past two buckets that are empty now */
+    index_remove_locked(&x, &items[17].e);
+    for (uint32_t b = 0; b < 4; b++)
+        ck_assert_uint_eq(overflow_of(b), 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(overflow_sticks_until_rebuilt)
+{
+    make(4, 0);
+    for (unsigned i = 0; i < 32; i++) {
+        item(i, i, 0);
+        ck_assert(index_has_room(&x));
+        put_item(i);
+    }
+    ck_assert(!index_has_room(&x)); /* full: every word is taken */
+    for (unsigned i = 0; i < 32; i++)
+        ck_assert_ptr_eq(find(i, 0), &items[i].e);
+    ck_assert_ptr_null(find(32, 0)); /* and yet a miss ends */
+    ck_assert_uint_eq(overflow_of(0), 15);
+    for (unsigned i = 0; i < 31; i++)
+        index_remove_locked(&x, &items[i].e);
+    ck_assert_uint_eq(overflow_of(0), 15);
+    ck_assert_uint_eq(overflow_of(2), 1);
+    ck_assert_ptr_eq(find(31, 0), &items[31].e);
+    rebuild(3);
+    ck_assert_uint_eq(overflow_of(0), 0);
+    ck_assert_ptr_eq(find(31, 0), &items[31].e);
+    unmake();
+}
+END_TEST
+
+START_TEST(rebuild_keeps_all)
+{
+    static const uint32_t sizes[] = {501, 64, 65, 1000};
+
+    make(64, 1);
+    put_random(400, 1);
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        rebuild(sizes[k]);
+        ck_assert_uint_eq(x.count, 400);
+        for (unsigned i = 0; i < 400; i++)
+            ck_assert_ptr_eq(find(i, items[i].hash), &items[i].e);
+    }
+    unmake();
+}
+END_TEST
+
+START_TEST(wanted_has_room_and_rest)
+{
+    uint32_t wanted;
+
+    make(1, 0);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        wanted = index_wanted(&x, 1);
+        ck_assert_uint_le(x.count + 1, (uint64_t)wanted * INDEX_WORDS * 9 / 10 + 1);
+        if (wanted != current()->buckets) {
+            ck_assert_uint_gt(wanted, current()->buckets);
+            rebuild(wanted);
+            ck_assert_uint_eq(index_wanted(&x, 1), wanted);            /* at rest now, */
+            ck_assert_uint_eq(index_wanted(&x, 1 + x.count / 4), wanted); /* and for some time */
+        }
+        item(i, i, (uint64_t)i << 20);
+        put_item(i);
+    }
+    for (unsigned i = 0; i < ENTRIES; i++)
+        index_remove_locked(&x, &items[i].e);
+    wanted = index_wanted(&x, 1);
+    ck_assert_uint_lt(wanted, 3);
+    unmake();
+}
+END_TEST
+
+static unsigned seen[ENTRIES];
+
+static uint32_t scan(struct index_cursor *c, uint32_t last, unsigned *n)
+{
+    struct entry *out[64];
+
+    *n = index_scan_locked(&x, c, out, 64);
+    for (unsigned i = 0; i < *n; i++)
+        seen[(struct item *)(void *)out[i] - items]++;
+    for (unsigned i = 0; i < *n; i++)
+        ck_assert_uint_ge(out[i]->place, last); /* no batch has a place of an earlier one */
+    for (unsigned i = 0; i < *n; i++)
+        last = out[i]->place > last ? out[i]->place : last;
+    return last;
+}
+
+/* _i = 1: the table is rebuilt at each step of the walk, and others come and go. */
+START_TEST(a_scan_sees_each_once)
+{
+    static const uint32_t sizes[] = {600, 450, 451, 2000, 500};
+    struct index_cursor c = {0};
+    unsigned n, steps = 0, stay = ENTRIES / 2;
+    uint32_t last = 0;
+
+    memset(seen, 0, sizeof seen);
+    make(420, 2);
+    put_random(ENTRIES, 2);
+    do {
+        last = scan(&c, last, &n);
+        if (_i == 1 && n > 0) {
+            for (unsigned i = stay + steps; i < ENTRIES; i += 50) {
+                if (steps % 2 == 0)
+                    index_remove_locked(&x, &items[i].e);
+            }
+            rebuild(sizes[steps++ % 5]);
+        }
+    } while (n > 0);
+    for (unsigned i = 0; i < (_i == 1 ? stay : ENTRIES); i++)
+        ck_assert_uint_eq(seen[i], 1);
+    for (unsigned i = stay; i < ENTRIES; i++)
+        ck_assert_uint_le(seen[i], 1);
+    unmake();
+}
+END_TEST
+
+START_TEST(a_scan_of_one_full_bucket_chain)
+{
+    struct index_cursor c = {0};
+    unsigned n, all = 0;
+
+    memset(seen, 0, sizeof seen);
+    make(40, 0);
+    for (unsigned i = 0; i < 300; i++) { /* one home, far more than a batch; places differ */
+        item(i, i, i);
+        put_item(i);
+    }
+    do {
+        (void)scan(&c, 0, &n);
+        all += n;
+    } while (n > 0);
+    ck_assert_uint_eq(all, 300);
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_uint_eq(seen[i], 1);
+    unmake();
+}
+END_TEST
+
+START_TEST(samples_reach_all)
+{
+    struct entry *out[16];
+    uint64_t state = 5;
+
+    memset(seen, 0, sizeof seen);
+    make(60, 0);
+    ck_assert_uint_eq(index_sample_locked(&x, 0, out, 16), 0);
+    put_random(300, 0);
+    for (int round = 0; round < 1000; round++) {
+        ck_assert_uint_eq(index_sample_locked(&x, hash_random(&state), out, 16), 16);
+        for (int i = 0; i < 16; i++) {
+            seen[(struct item *)(void *)out[i] - items]++;
+            for (int j = 0; j < i; j++)
+                ck_assert_ptr_ne(out[i], out[j]);
+        }
+    }
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_uint_gt(seen[i], 0);
+    unmake();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("index");
+
+    tcase_add_test(tc, insert_find_remove);
+    tcase_add_test(tc, one_hash_many_keys);
+    tcase_add_test(tc, overflow_is_counted);
+    tcase_add_test(tc, overflow_sticks_until_rebuilt);
+    tcase_add_test(tc, rebuild_keeps_all);
+    tcase_add_test(tc, wanted_has_room_and_rest);
+    tcase_add_loop_test(tc, a_scan_sees_each_once, 0, 2);
+    tcase_add_test(tc, a_scan_of_one_full_bucket_chain);
+    tcase_add_test(tc, samples_reach_all);
+    return suite_run(tc);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shard/shard: link, replace, remove, evict, and the sums kept meanwhile.
+ */
+#include "shard/shard.h"
+#include "support/support.h"
+
+enum { ENTRIES = 2000 };
+
+static struct item { _Alignas(16) struct entry e; uint64_t key; } items[ENTRIES];
+static heap h;
+static struct shard sh;
+static struct stripes stripes;
+static struct stripe *st;
+static struct thread *self;
+static struct budget most;
+static struct tally values;
+
+static void make(size_t max_entries)
+{
+    heap_init(&h);
+    memset(&sh, 0, sizeof sh);
+    memset(&stripes, 0, sizeof stripes);
+    self = thread_self();
+    ck_assert(stripes_init(&stripes, &h.allocator));
+    st = stripe_of(&stripes, self);
+    budget_init(&most, max_entries);
+    tally_init(&values);
+    ck_assert(shard_init(&sh, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, 0));
+}
+
+static void unmake(void)
+{
+    shard_destroy(&sh);
+    stripes_destroy(&stripes);
+    ck_assert_uint_eq(h.blocks, 0);
+}
+
+static uint64_t hash_of(uint64_t key)
+{
+    return key * 0x9E3779B97F4A7C15u;
+}
+
+static struct shard_link link_of(unsigned i, uint64_t key, size_t cost)
+{
+    struct entry *e = &items[i].e;
+    struct shard_link l = {.e = e, .tag = (uint16_t)(hash_of(key) >> 48), .values = &values};
+
+    entry_init(e, BRIM_KEY(key), &items[i], cost);
+    e->place = (uint32_t)hash_of(key);
+    e->work = policy_pack_work(0);
+    e->kind_flags = 1 << ENTRY_PRIORITY_SHIFT;
+    stripe_add(st, reserved, cost);
+    return l;
+}
+
+static void link_new(unsigned i, uint64_t key, size_t cost)
+{
+    struct shard_link l = link_of(i, key, cost);
+    struct entry_list left = {NULL, NULL};
+
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    ck_assert_ptr_null(left.head);
+    ck_assert(l.added);
+}
+
+static struct entry *find(uint64_t key)
+{
+    struct entry *e, *last;
+
+    section_enter(self);
+    e = shard_find(&sh, hash_of(key), BRIM_KEY(key), st, &last);
+    ck_assert_int_eq(shard_contains(&sh, hash_of(key), BRIM_KEY(key)), e != NULL);
+    section_leave(self);
+    ck_assert_ptr_null(last);
+    return e;
+}
+
+static unsigned release(struct entry *e)
+{
+    unsigned events = entry_release(e);
+
+    shard_count_pins(st, e, events);
+    return events;
+}
+
+static void expect_sums(size_t used, uint32_t count, uint64_t pinned)
+{
+    ck_assert_uint_eq(atom_load_relaxed(&sh.used), used);
+    ck_assert_uint_eq(atom_load_relaxed(&sh.count), count);
+    ck_assert_uint_eq(sh.index.count, count);
+    ck_assert_uint_eq(atom_load_relaxed(&st->pinned), pinned);
+}
+
+START_TEST(link_find_remove)
+{
+    struct entry_list left = {NULL, NULL};
+    uint64_t key = 1;
+
+    make(0);
+    link_new(0, 1, 10);
+    link_new(1, 2, 5);
+    expect_sums(15, 2, 0);
+    ck_assert_uint_eq(atom_load_relaxed(&st->reserved), 0);
+    ck_assert_ptr_null(find(3));
+    ck_assert_ptr_eq(find(1), &items[0].e);
+    expect_sums(15, 2, 10);
+    ck_assert(shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), st, &left));
+    ck_assert(!shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), st, &left));
+    ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
+    ck_assert_uint_eq(items[0].e.priority, BRIM_REMOVED);
+    ck_assert_ptr_null(find(1));
+    expect_sums(5, 1, 10);
+    ck_assert_uint_eq(release(&items[0].e), 0);
+    ck_assert_uint_eq(release(&items[0].e), ENTRY_UNPIN | ENTRY_LAST);
+    ck_assert(shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left));
+    ck_assert(!shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left));
+    ck_assert_uint_eq(items[1].e.priority, BRIM_CLEARED);
+    expect_sums(0, 0, 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(replace_in_one_step)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+
+    make(1); /* one entry: a replacement needs no more */
+    link_new(0, 1, 10);
+    l = link_of(1, 1, 30);
+    l.refs = 1;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    ck_assert(!l.added);
+    ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
+    ck_assert_uint_eq(items[0].e.priority, BRIM_REPLACED);
+    ck_assert(entry_is_dead(&items[0].e));
+    expect_sums(30, 1, 30);
+    l = link_of(2, 1, 1);
+    l.only_if_absent = true;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_EXISTS);
+    ck_assert_ptr_eq(l.there, &items[1].e);
+    l = link_of(2, 2, 1);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_NO_ENTRY);
+    l.expected = &items[0].e; /* has left */
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_GONE);
+    shard_close(&sh);
+    l.expected = NULL;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_GONE);
+    ck_assert_ptr_null(left.head);
+    expect_sums(30, 1, 30);
+    unmake();
+}
+END_TEST
+
+/* A reader on its way from an entry that was replaced goes on to the new one; one that left without heir is a miss. */
+START_TEST(a_replace_is_never_a_miss)
+{
+    uint64_t key = 1;
+    struct entry *e;
+
+    make(0);
+    link_new(0, 1, 1);
+    link_of(1, 1, 1);
+    entry_publish(&items[1].e, 0, 0);
+    atom_store_release(&items[0].e.next, (uintptr_t)&items[1].e);
+    (void)entry_unlink(&items[0].e); /* the index has the old one still */
+    e = find(1);
+    ck_assert_ptr_eq(e, &items[1].e);
+    (void)entry_unlink(&items[1].e);
+    section_enter(self);
+    ck_assert(!shard_contains(&sh, hash_of(1), BRIM_KEY(key)));
+    section_leave(self);
+    unmake();
+}
+END_TEST
+
+START_TEST(remove_if_last)
+{
+    struct entry_list left = {NULL, NULL};
+    struct entry *e;
+
+    make(0);
+    link_new(0, 1, 10);
+    e = find(1);
+    ck_assert_ptr_eq(find(1), e);
+    ck_assert(!shard_remove_if_last(&sh, e, st, &left));
+    ck_assert_uint_eq(release(e), 0);
+    expect_sums(10, 1, 10);
+    ck_assert(shard_remove_if_last(&sh, e, st, &left));
+    ck_assert_ptr_eq(entry_list_pop(&left), e);
+    ck_assert(entry_is_dead(e));
+    expect_sums(0, 0, 0);
+    unmake();
+}
+END_TEST
+
+static void count_left(struct entry_list *left, unsigned *n, size_t *cost)
+{
+    struct entry *e;
+
+    while ((e = entry_list_pop(left)) != NULL) {
+        ++*n;
+        *cost += entry_cost(e);
+        ck_assert(!entry_is_linked(e));
+    }
+}
+
+START_TEST(evict_and_sweep)
+{
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .need = 100, .most = UINT32_MAX};
+    struct entry_list left = {NULL, NULL};
+    struct index_cursor cursor = {0};
+    unsigned n = 0, before;
+    size_t cost = 0;
+
+    make(0);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        link_new(i, i, 3);
+    ck_assert_ptr_eq(find(7), &items[7].e);
+    w.keep = &items[8].e;
+    shard_evict(&sh, &w, self, st, &left);
+    count_left(&left, &n, &cost);
+    ck_assert_uint_gt(n, 0);
+    ck_assert_uint_eq(cost, w.freed);
+    ck_assert_uint_lt(w.freed, 100 + 3);
+    expect_sums((ENTRIES - n) * 3, ENTRIES - n, 3);
+    before = n;
+    w.need = SIZE_MAX;
+    while (shard_sweep(&sh, &cursor, &w, st, &left))
+        ck_assert_uint_le(atom_load_relaxed(&sh.count), ENTRIES);
+    count_left(&left, &n, &cost);
+    ck_assert_uint_gt(n, before);
+    ck_assert_uint_eq(n, ENTRIES - 2); /* all but the held one and the one to keep */
+    expect_sums(6, 2, 3);
+    w.keep = NULL;
+    w.held_too = true;
+    cursor = (struct index_cursor){0};
+    while (shard_sweep(&sh, &cursor, &w, st, &left)) {
+    }
+    count_left(&left, &n, &cost);
+    expect_sums(0, 0, 3);
+    ck_assert(!entry_is_dead(&items[7].e));
+    shard_fit_index(&sh);
+    ck_assert_uint_le(atom_load_relaxed(&sh.bytes), index_table_size(2)); /* it shrank again */
+    unmake();
+}
+END_TEST
+
+START_TEST(costs_change)
+{
+    struct entry *e;
+    size_t reserved = 5;
+
+    make(0);
+    link_new(0, 1, 10);
+    e = find(1);
+    stripe_add(st, reserved, reserved);
+    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st));
+    expect_sums(10, 1, 10);
+    ck_assert_uint_eq(reserved, 5);
+    ck_assert(shard_set_cost(&sh, e, 15, &reserved, &values, self, st));
+    expect_sums(15, 1, 15);
+    ck_assert_uint_eq(reserved, 0);
+    ck_assert(shard_set_cost(&sh, e, 2, &reserved, &values, self, st));
+    expect_sums(2, 1, 2);
+    ck_assert_uint_eq(reserved, 13); /* what it is less */
+    ck_assert_uint_eq(atom_load_relaxed(&st->reserved), 13);
+    ck_assert_uint_eq(tally_amount(&values), 2);
+    ck_assert_uint_eq(release(e), ENTRY_UNPIN);
+    expect_sums(2, 1, 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(without_memory_until_full)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+    unsigned n = 0;
+
+    make(0);
+    heap_fail(&h, 1, SIZE_MAX);
+    do
+        l = link_of(n, n, 1);
+    while (shard_link(&sh, &l, self, st, &left) == SHARD_LINKED && n++ < ENTRIES - 1);
+    ck_assert_uint_eq(n, INDEX_WORDS); /* the first table's; then SHARD_NOMEM */
+    ck_assert_ptr_eq(find(0), &items[0].e);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    unmake();
+    heap_init(&h);
+    heap_fail(&h, 1, 2);
+    ck_assert(!shard_init(&sh, &h.allocator, NULL, BRIM_HITS, 0));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("shard");
+
+    tcase_add_test(tc, link_find_remove);
+    tcase_add_test(tc, replace_in_one_step);
+    tcase_add_test(tc, a_replace_is_never_a_miss);
+    tcase_add_test(tc, remove_if_last);
+    tcase_add_test(tc, evict_and_sweep);
+    tcase_add_test(tc, costs_change);
+    tcase_add_test(tc, without_memory_until_full);
+    return suite_run(tc);
+}
