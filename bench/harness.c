@@ -97,9 +97,9 @@ static void measure_memory(struct run *run, size_t before)
     const double count = (double)run->stats.count;
     run->overhead_per_entry = run->rss_per_entry = -1;
     if (run->stats.count != 0 && run->stats.overhead != 0)
-        run->overhead_per_entry = (double)run->stats.overhead / count - BENCH_KEY_BYTES;
+        run->overhead_per_entry = (double)run->stats.overhead / count - (double)BENCH_KEY_BYTES;
     if (run->stats.count >= rss_worth_entries && after > before)
-        run->rss_per_entry = (double)(after - before) / count - BENCH_KEY_BYTES;
+        run->rss_per_entry = (double)(after - before) / count - (double)BENCH_KEY_BYTES;
 }
 
 /* The values are made first, so that what the resident set grows by then is the cache's own. */
@@ -237,7 +237,7 @@ static int compare_doubles(const void *a, const void *b)
 static void measure(struct run *run)
 {
     const double warming = run->options->seconds * 0.1;
-    const double round = (run->options->seconds - warming) / RUN_ROUNDS;
+    const double round = (run->options->seconds - warming) / (double)RUN_ROUNDS;
     progress_begin(run->workload->name, run->options->seconds);
     pass_time(run, warming, 0);
     atomic_store(&run->state, RUN_RECORDING);

@@ -30,7 +30,7 @@ static void draw_bar(double share)
 {
     char bar[BAR_WIDTH + 1];
     for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < (int)(share * BAR_WIDTH) ? '#' : '.';
+        bar[i] = i < (int)(share * (double)BAR_WIDTH) ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r%s [%s] %3d %%", progress.what, bar, (int)(share * 100));
     fflush(stderr);

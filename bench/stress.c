@@ -210,7 +210,7 @@ static void run_phase(const struct options *o, struct totals *t, const struct cl
 {
     struct phase *p = new_phase(o, t->phases);
     for (int i = 0; i < BOUTS; i++)
-        run_bout(p, t, c, seconds / BOUTS);
+        run_bout(p, t, c, seconds / (double)BOUTS);
     if (p->number % 2 == 1 && !p->shape->charge_overhead)
         end_fill_whole(p);
     end_free(p);
@@ -258,7 +258,7 @@ static void write_json(const struct options *o, const struct totals *t)
 int stress_run(const struct options *o)
 {
     const struct clockwork c = {.began = latency_now(), .seconds = o->seconds};
-    const double share = o->seconds / SHAPES;
+    const double share = o->seconds / (double)SHAPES;
     const double length = share < 0.2 ? 0.2 : share > 10 ? 10 : share;
     struct totals t = {0};
     printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);

@@ -65,12 +65,25 @@ static struct table *table_locked(const struct index *x)
 
 /* ---- Reading */
 
+static uint64_t eight_bytes(const void *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
 static bool same_key(const struct entry *e, const void *key, size_t len)
 {
     size_t own;
     const unsigned char *p = entry_key(e, &own);
 
-    return own == len && (len == 0 || memcmp(p, key, len) == 0) && !(entry_flags(e) & ENTRY_ANONYMOUS);
+    if (own != len || (entry_flags(e) & ENTRY_ANONYMOUS))
+        return false;
+    if (len >= 8 && len <= 16) /* most keys: two words that may overlap, no call */
+        return eight_bytes(p) == eight_bytes(key) &&
+               eight_bytes(p + len - 8) == eight_bytes((const unsigned char *)key + len - 8);
+    return len == 0 || memcmp(p, key, len) == 0;
 }
 
 void index_prefetch(const struct index *x, uint64_t hash)
@@ -80,19 +93,19 @@ void index_prefetch(const struct index *x, uint64_t hash)
     __builtin_prefetch(&buckets_of(t)[home_of(t, local_place(x, (uint32_t)hash))]);
 }
 
+/* Acquire: the entry's key, value and cost (edge publish). */
+static uint64_t load_word(struct bucket *b, unsigned i)
+{
+    return PLANTED(index_find_relaxed) ? atom_load_relaxed(&b->word[i]) : atom_load_acquire(&b->word[i]);
+}
+
 /* The words of one bucket whose tag matches, as bits. */
-static unsigned match_tags(struct bucket *b, uint16_t tag, uint64_t word[INDEX_WORDS])
+static unsigned match_tags(struct bucket *b, uint16_t tag)
 {
     unsigned match = 0;
 
-    for (unsigned i = 0; i < INDEX_WORDS; i++) {
-        /* Acquire: the entry's key, value and cost (edge publish). */
-        if (PLANTED(index_find_relaxed))
-            word[i] = atom_load_relaxed(&b->word[i]);
-        else
-            word[i] = atom_load_acquire(&b->word[i]);
-        match |= (unsigned)(word[i] >> TAG_SHIFT == tag) << i;
-    }
+    for (unsigned i = 0; i < INDEX_WORDS; i++)
+        match |= (unsigned)(load_word(b, i) >> TAG_SHIFT == tag) << i;
     return match;
 }
 
@@ -106,15 +119,15 @@ struct entry *index_find(const struct index *x, uint64_t hash, const void *key, 
     uint32_t b = home_of(t, local_place(x, (uint32_t)hash));
 
     for (uint32_t n = 0; n < t->buckets; n++, b = next_bucket(t, b)) {
-        uint64_t word[INDEX_WORDS];
-        unsigned match = match_tags(&buckets_of(t)[b], tag, word);
+        struct bucket *at = &buckets_of(t)[b];
 
-        for (; match != 0; match &= match - 1) {
-            struct entry *e = entry_of(word[__builtin_ctz(match)]);
+        for (unsigned match = match_tags(at, tag); match != 0; match &= match - 1) {
+            /* Read again: it may be another entry by now, or none; the key decides. */
+            struct entry *e = entry_of(load_word(at, (unsigned)__builtin_ctz(match)));
             if (e != NULL && same_key(e, key, len))
                 return e;
         }
-        if (likely((word[0] & OVERFLOW_MASK) == 0))
+        if (likely((load_word(at, 0) & OVERFLOW_MASK) == 0))
             return NULL;
     }
     return NULL;

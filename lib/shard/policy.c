@@ -51,7 +51,7 @@ static float inverse_root(float x)
 static void follow_at_most_thousandfold(float *mean, float x)
 {
     if (*mean > 0)
-        *mean += ((x > 1000 * *mean ? 1000 * *mean : x) - *mean) / MEAN_SPAN;
+        *mean += ((x > 1000 * *mean ? 1000 * *mean : x) - *mean) / (float)MEAN_SPAN;
     else
         *mean = x;
 }
@@ -77,7 +77,7 @@ static float ratio_of(const struct policy *p, const struct entry *e)
 static uint32_t weight(const struct policy *p, const struct entry *e, float times)
 {
     int priority = (int)((entry_flags(e) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
-    float w = times * UNIT * ratio_of(p, e) / p->mean_ratio;
+    float w = times * (float)UNIT * ratio_of(p, e) / p->mean_ratio;
 
     if (priority != 0)
         w = priority > 0 ? w * PRIORITY_FACTOR : w / PRIORITY_FACTOR;
