@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-enum { OTHER_SHARDS = 3, FUTILE_ROUNDS = 4, TURNS = 400, PAUSE_NS = 50000 };
+enum { OTHER_SHARDS = 3, FUTILE_ROUNDS = 4, TURNS = 400, IDLE_TURNS = 3, PAUSE_NS = 50000 };
 
 /* ---- Reservations, which a fork must not tear from the room they took */
 
@@ -234,14 +234,30 @@ static bool evict_old(struct admission *a, struct claim *claim)
 
 /* ---- When all that can go has gone */
 
-/* What may become evictable, or be given back: neither held, nor reserved by the user. */
-static bool is_possible(const struct admission *a)
+/* What this thread's outer calls have reserved, if we are in a callback of theirs. */
+static uint64_t own_reserved(const struct admission *a, const struct claim *claim)
+{
+    return a->by.st->shared ? 0 : atom_load_relaxed(&a->by.st->reserved) - claim->have;
+}
+
+/* Whether enough may become evictable or be given back: neither held, nor reserved by the user, nor by ourselves. */
+static bool is_possible(const struct admission *a, const struct claim *claim)
 {
     struct brim_cache *c = a->cache;
     int64_t pinned = (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned));
-    int64_t fixed = (pinned > 0 ? pinned : 0) + (int64_t)atom_load_relaxed(&c->by_user);
+    uint64_t fixed = (pinned > 0 ? (uint64_t)pinned : 0) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
 
-    return fixed + (int64_t)a->charge <= (int64_t)budget_capacity(&c->budget);
+    return fixed + a->charge <= budget_capacity(&c->budget);
+}
+
+/* Whether other threads have reservations, or values that they are about to destroy. */
+static bool others_are_busy(const struct admission *a, const struct claim *claim)
+{
+    const struct stripes *s = &a->cache->stripes;
+    uint64_t own = own_reserved(a, claim) + claim->have;
+
+    return stripes_sum(s, offsetof(struct stripe, reserved)) != own ||
+           stripes_sum(s, offsetof(struct stripe, dying)) != stripes_sum(s, offsetof(struct stripe, destroyed));
 }
 
 /*
@@ -262,15 +278,15 @@ static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int 
 static bool admit_hard(struct admission *a, struct claim *claim)
 {
     bool mine = false, done = false;
+    int idle = 0;
 
-    for (int tries = 0; tries < TURNS; tries++) {
-        if (tries > 0 && !is_possible(a))
-            break;
+    for (int tries = 0; tries < TURNS && idle < IDLE_TURNS; tries++) {
         evict_all(a, claim);
         if ((done = is_enough(a, claim) || (evict_old(a, claim) && is_enough(a, claim))))
             break;
-        if (!is_possible(a))
+        if (!is_possible(a, claim))
             break;
+        idle = others_are_busy(a, claim) ? 0 : idle + 1;
         wait_turn(a, claim, &mine, tries);
     }
     if (mine)

@@ -98,7 +98,7 @@ static void check_totals(brim_cache *c, struct report *r)
     if (!a.quiet || !b.quiet || a.activity != b.activity)
         return;
     expect(r, a.used == a.should, "used", a.used, a.should);
-    expect(r, a.values >= a.count, "values, at least the entries", a.values, a.count);
+    expect(r, (int64_t)a.values >= (int64_t)a.count, "values, at least the entries", a.values, a.count);
     if (most != 0) {
         uint64_t taken = most - (uint64_t)budget_room(&c->entries);
         expect(r, taken == a.count, "the number of entries taken", taken, a.count);

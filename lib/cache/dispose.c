@@ -131,6 +131,14 @@ void dispose_last(struct entry *e)
     dispose(&one, NULL);
 }
 
+void dispose_lasts(struct entry_list *last)
+{
+    struct entry *e;
+
+    while ((e = entry_list_pop(last)) != NULL)
+        dispose_last(e);
+}
+
 bool dispose_is_under_way(void)
 {
     return thread_tls.disposal != NULL;

@@ -23,10 +23,11 @@ struct claim {
 void dispose(struct entry_list *left, struct claim *claim);
 
 /*
- * dispose_last(e):
- * End one entry whose last hold is gone (ENTRY_LAST), announced long ago.
+ * dispose_last(e), dispose_lasts(last):
+ * End one entry, or a list of them, whose last hold is gone (ENTRY_LAST), announced long ago.
  */
 void dispose_last(struct entry *e);
+void dispose_lasts(struct entry_list *last);
 
 /*
  * dispose_is_under_way():

@@ -7,22 +7,11 @@ static bool key_is_bad(const void *key, size_t key_len)
     return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
 }
 
-static brim_ref *found(struct entry *e, struct entry *last, struct stripe *st)
-{
-    if (likely(e != NULL)) {
-        stripe_add(st, hits, 1);
-        return ref_of(e);
-    }
-    stripe_add(st, misses, 1);
-    if (last != NULL)
-        dispose_last(last); /* last of all: a destructor may free the cache */
-    return NULL;
-}
-
 brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
 {
-    struct entry *e, *last;
+    struct entry_list last = {NULL, NULL};
     struct caller by;
+    struct entry *e;
     uint64_t hash;
 
     if (c == NULL || key_is_bad(key, key_len))
@@ -31,10 +20,16 @@ brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
     hash = hash_bytes(&c->hash, key, key_len);
     section_enter(by.t);
     e = shard_find(cache_shard(c, hash_place(hash)), hash, key, key_len, by.st, &last);
-    if (e != NULL)
+    if (likely(e != NULL)) {
         entry_mark_used(e);
+        stripe_add(by.st, hits, 1);
+    } else {
+        stripe_add(by.st, misses, 1);
+    }
     section_leave(by.t);
-    return found(e, last, by.st);
+    if (unlikely(last.head != NULL))
+        dispose_lasts(&last); /* last of all: a destructor may free the cache */
+    return e != NULL ? ref_of(e) : NULL;
 }
 
 bool brim_contains(brim_cache *c, const void *key, size_t key_len)

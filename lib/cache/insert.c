@@ -46,13 +46,13 @@ static struct entry *make_entry(const struct insertion *in, struct thread *t, ui
 
 static struct entry *hold_existing(const struct insertion *in, struct caller by, uint64_t hash)
 {
-    struct entry *e, *last;
+    struct entry_list last = {NULL, NULL};
+    struct entry *e;
 
     section_enter(by.t);
     e = shard_find(cache_shard(in->cache, hash_place(hash)), hash, in->key, in->key_len, by.st, &last);
     section_leave(by.t);
-    if (last != NULL)
-        dispose_last(last);
+    dispose_lasts(&last);
     return e;
 }
 

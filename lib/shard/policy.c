@@ -100,7 +100,8 @@ void policy_forget(struct policy *p, struct entry *e)
     e->eviction &= (uint8_t)~ENTRY_POOLED;
     for (unsigned i = 0; i < p->pooled; i++) {
         if (p->pool[i] == e) {
-            p->pool[i] = p->pool[--p->pooled];
+            p->pooled--;
+            memmove(&p->pool[i], &p->pool[i + 1], (p->pooled - i) * sizeof p->pool[0]);
             return;
         }
     }

@@ -58,25 +58,31 @@ static struct entry *successor(struct entry *e, bool *again)
     return *again ? NULL : (struct entry *)next;
 }
 
+/*
+ * Undoing a hold that came too late can make us the last one of an entry that has left.  It may have been replaced all
+ * the same: the successor is read before the entry goes on the list, which uses the same word.
+ */
 struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                         struct entry **last)
+                         struct entry_list *last)
 {
     bool again;
 
-    *last = NULL;
     do {
         struct entry *e = index_find(&sh->index, hash, key, len);
         again = false;
         while (e != NULL) {
             unsigned events = entry_try_hold(e);
+            struct entry *next;
+
             shard_count_pins(st, e, events);
             if (likely(events & ENTRY_HELD))
                 return e;
-            if (events & ENTRY_LAST) {
-                *last = e;
-                return NULL; /* a miss was true when it left; rare enough not to look again */
-            }
-            e = successor(e, &again);
+            next = successor(e, &again);
+            if (events & ENTRY_LAST)
+                entry_list_push(last, e);
+            if (PLANTED(shard_last_is_a_miss) && (events & ENTRY_LAST))
+                return NULL;
+            e = next;
         }
     } while (again);
     return NULL;

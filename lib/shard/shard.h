@@ -54,11 +54,11 @@ static inline void shard_count_pins(struct stripe *st, const struct entry *e, un
 
 /*
  * shard_find(sh, hash, key, len, st, last):
- * Hold ${key}'s entry, or NULL.  ${*last} is NULL, or an entry that has left whose value has become the caller's to
+ * Hold ${key}'s entry, or NULL.  On ${last} come entries that have left and whose values have become the caller's to
  * destroy, as with ENTRY_LAST.  In a section.  No lock (G7).
  */
 struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                         struct entry **last);
+                         struct entry_list *last);
 
 /*
  * shard_contains(sh, hash, key, len):

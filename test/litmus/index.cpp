@@ -8,6 +8,7 @@
 // plant: shard_successor_relaxed
 // plant: shard_replace_unlinks_first
 // plant: entry_left_relaxed
+// plant: shard_last_is_a_miss
 #include "litmus.h"
 
 #define BRIM_PART_THREAD_H // what shard.c needs of them, without the process's own records
@@ -56,7 +57,7 @@ struct keyed {
     unsigned char key[4];
 };
 
-struct harness : rl::test_suite<harness, 3> {
+template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     shard sh;
     struct room {
         table t;
@@ -97,13 +98,20 @@ struct harness : rl::test_suite<harness, 3> {
         entry_list left = {NULL, NULL};
         struct shard_link l = {&k->e, 0, 0, 7, NULL, false, NULL, NULL, false};
         RL_ASSERT(::shard_link(&sh, &l, NULL, &st, &left) == SHARD_LINKED);
+        entry *gone;
+        while ((gone = entry_list_pop(&left)) != NULL)
+            if (!entry_is_dead(gone))
+                entry_release(gone); // the link's ref
     }
 
     int find(char key)
     {
         stripe st;
-        entry *last = NULL;
+        entry_list last = {NULL, NULL};
         entry *e = shard_find(&sh, (uint64_t)7 << 48 | 1, &key, 1, &st, &last);
+        entry *dead;
+        while ((dead = entry_list_pop(&last)) != NULL)
+            interesting++;
         if (e == NULL)
             return 0;
         int value = (int)(intptr_t)shared_get(e->value);
@@ -117,7 +125,10 @@ struct harness : rl::test_suite<harness, 3> {
         index_rebuild_locked(&sh.index, &tables[1].t);
         lock_release(&sh.lock);
     }
+};
 
+// Replacement, insertion and a rebuild at once.
+struct all_at_once : one_shard<all_at_once> {
     void thread(unsigned i)
     {
         if (i == 0) {
@@ -146,7 +157,28 @@ struct harness : rl::test_suite<harness, 3> {
     }
 };
 
+// A look-up and a replacement while another holds the old entry: the look-up may become the last to let it go.
+struct held_by_another : one_shard<held_by_another> {
+    void before()
+    {
+        one_shard<held_by_another>::before();
+        entry_try_hold(&old.e);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            entry_release(&old.e);
+        else if (i == 1)
+            link(&fresh);
+        else
+            RL_ASSERT(find('k') != 0);
+    }
+};
+
 int main(int argc, char **argv)
 {
-    return litmus_main<harness>(argc, argv, 100000, 1);
+    int status = litmus_main<all_at_once>(argc, argv, 100000, 1);
+
+    return status != 0 ? status : litmus_main<held_by_another>(argc, argv, 100000, 3);
 }

@@ -66,13 +66,14 @@ static void link_new(unsigned i, uint64_t key, size_t cost)
 
 static struct entry *find(uint64_t key)
 {
-    struct entry *e, *last;
+    struct entry_list last = {NULL, NULL};
+    struct entry *e;
 
     section_enter(self);
     e = shard_find(&sh, hash_of(key), BRIM_KEY(key), st, &last);
     ck_assert_int_eq(shard_contains(&sh, hash_of(key), BRIM_KEY(key)), e != NULL);
     section_leave(self);
-    ck_assert_ptr_null(last);
+    ck_assert_ptr_null(last.head);
     return e;
 }
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/cache: options, memory that fails, and the end.
+ */
+#include "cache/cache.h"
+#include "support/support.h"
+
+START_TEST(bad_options)
+{
+    brim_allocator no_free = {.size = sizeof no_free, .alloc = mem_default.alloc};
+    brim_kind small = {.size = 1};
+    brim_cache *c = (brim_cache *)(void *)&small;
+    brim_options o[10];
+
+    for (int i = 0; i < 10; i++)
+        brim_options_init(&o[i], 100);
+    ck_assert_int_eq(brim_cache_new(&o[0], NULL), BRIM_INVALID);
+    o[0].size--;
+    o[1].capacity = SIZE_MAX;
+    o[2].shards = 65537;
+    o[3].objective = (brim_objective)4;
+    o[4].hash = (brim_hash)2;
+    o[5].allocator = &no_free;
+    o[6].kind = &small;
+    o[7].borrow = true;
+    o[8].protect_frame = true;
+    o[9].now = (uint64_t(*)(void *))(void (*)(void))brim_version;
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(brim_cache_new(&o[i], &c), i < 7 ? BRIM_INVALID : BRIM_UNSUPPORTED);
+        ck_assert_ptr_null(c);
+    }
+    brim_cache_free(NULL);
+}
+END_TEST
+
+START_TEST(how_many_shards)
+{
+    static const struct { size_t capacity, expected_cost, max_entries; unsigned shards, is; } cases[] = {
+        {1000, 0, 0, 1, 1},         {1000, 0, 0, 5, 8},           {0, 0, 0, 0, 1},
+        {1u << 30, 0, 0, 0, 64},    {1u << 30, 0, 100, 0, 1},     {1u << 20, 1u << 20, 0, 0, 1},
+        {1u << 20, 1, 0, 0, 64},    {4 * 128 * 10, 10, 0, 0, 4},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        brim_options o = value_options(cases[i].capacity);
+        brim_cache *c;
+        o.expected_cost = cases[i].expected_cost;
+        o.max_entries = cases[i].max_entries;
+        o.shards = cases[i].shards;
+        c = make_cache(&o);
+        ck_assert_uint_eq(c->shard_count, cases[i].is);
+        ck_assert_ptr_eq(cache_shard(c, 0), &c->shards[0]);
+        ck_assert_ptr_eq(cache_shard(c, UINT32_MAX), &c->shards[c->shard_count - 1]);
+        finish(c);
+    }
+}
+END_TEST
+
+static atomic_uint gone_calls;
+static heap h;
+
+static void count_gone(void *arg)
+{
+    EXPECT(arg == &h && h.blocks == 0); /* its memory was given back */
+    atomic_fetch_add(&gone_calls, 1);
+}
+
+START_TEST(any_allocation_may_fail)
+{
+    brim_options o = value_options(1000);
+    brim_status s = BRIM_NOMEM;
+    unsigned failed = 0;
+
+    o.name = "a name";
+    o.shards = 4;
+    o.gone = count_gone;
+    o.gone_arg = &h;
+    atomic_store(&gone_calls, 0);
+    heap_init(&h);
+    o.allocator = &h.allocator;
+    for (size_t n = 1; s != BRIM_OK; n++) {
+        brim_cache *c;
+        heap_fail(&h, n, n + 1);
+        s = brim_cache_new(&o, &c);
+        ck_assert(s == BRIM_OK || (s == BRIM_NOMEM && c == NULL && h.blocks == 0));
+        ck_assert_uint_eq(atomic_load(&gone_calls), 0);
+        failed += s != BRIM_OK;
+        brim_cache_free(c);
+    }
+    ck_assert_uint_ge(failed, 8); /* frame, stripes, name, shards, four tables, kind */
+    ck_assert_uint_eq(atomic_load(&gone_calls), 1);
+    ck_assert_uint_eq(h.blocks, 0);
+}
+END_TEST
+
+START_TEST(it_lives_as_long_as_a_handle)
+{
+    brim_options o = value_options(1000);
+    brim_cache *c;
+    brim_key *key;
+    brim_ref *r;
+
+    atomic_store(&gone_calls, 0);
+    heap_init(&h);
+    o.allocator = &h.allocator;
+    o.gone = count_gone;
+    o.gone_arg = &h;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, 10, &r), BRIM_OK);
+    ck_assert_int_eq(put(c, 2, 2, 10), BRIM_OK);
+    key = brim_ref_key(r);
+    brim_cache_free(c);
+    ck_assert_uint_eq(values_live(), 1);
+    ck_assert_uint_eq(id_of(r), 1);
+    ck_assert(!brim_ref_is_cached(r));
+    brim_release(r);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(atomic_load(&gone_calls), 0);
+    ck_assert_ptr_null(brim_key_find(key));
+    brim_key_drop(key);
+    ck_assert_uint_eq(atomic_load(&gone_calls), 1);
+    ck_assert_uint_eq(h.blocks, 0);
+}
+END_TEST
+
+START_TEST(its_own_memory_is_charged)
+{
+    brim_options o = value_options(10000);
+    brim_cache *c;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    ck_assert_uint_ge(cache_overhead(c, 8), entry_size(8) + sizeof(uint64_t));
+    ck_assert_uint_ge(cache_overhead(c, 300), entry_size(300) + sizeof(uint64_t));
+    ck_assert_int_eq(put(c, 1, 1, 10), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 10 + cache_overhead(c, sizeof(uint64_t)));
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("cache");
+
+    tcase_add_test(tc, bad_options);
+    tcase_add_test(tc, how_many_shards);
+    tcase_add_test(tc, any_allocation_may_fail);
+    tcase_add_test(tc, it_lives_as_long_as_a_handle);
+    tcase_add_test(tc, its_own_memory_is_charged);
+    return suite_run(tc);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/check: brim_check finds damage, planted here through the internal structures; brim_dump tells.
+ */
+#include "cache/cache.h"
+#include "support/support.h"
+
+enum { N = 40 };
+
+static brim_cache *c;
+static char text[20000];
+
+static bool check(const char *says)
+{
+    FILE *f = fmemopen(text, sizeof text, "w");
+    bool ok;
+
+    ck_assert_ptr_nonnull(f);
+    memset(text, 0, sizeof text);
+    ok = brim_check(c, f);
+    fclose(f);
+    ck_assert_int_eq(text[0] == '\0', ok); /* it says why, and only then */
+    if (says != NULL)
+        ck_assert_msg(strstr(text, says) != NULL, "%s: %s", says, text);
+    ck_assert_int_eq(brim_check(c, NULL), ok);
+    return ok;
+}
+
+static void make(void)
+{
+    brim_options o = value_options(1000);
+
+    o.shards = 2;
+    o.max_entries = 100;
+    c = make_cache(&o);
+    for (uint64_t key = 0; key < N; key++)
+        ck_assert_int_eq(put(c, key, key, 2), BRIM_OK);
+    ck_assert(check(NULL));
+}
+
+static struct entry *entry_of_number(uint64_t key)
+{
+    brim_ref *r = brim_find(c, BRIM_KEY(key));
+
+    brim_release(r);
+    return entry_of_ref(r);
+}
+
+#define DAMAGED(atom, by, says)                                                                                        \
+    do {                                                                                                               \
+        atom_store_relaxed(atom, atom_load_relaxed(atom) + (by));                                                      \
+        ck_assert(!check(says));                                                                                       \
+        atom_store_relaxed(atom, atom_load_relaxed(atom) - (by));                                                      \
+        ck_assert(check(NULL));                                                                                        \
+    } while (0)
+
+START_TEST(sums)
+{
+    struct shard *sh;
+
+    make();
+    sh = &c->shards[1];
+    DAMAGED(&sh->count, 1, "a shard's count");
+    DAMAGED(&sh->used, 1, "a shard's charge");
+    sh->index.count++;
+    ck_assert(!check("entries of a shard's index"));
+    sh->index.count--;
+    DAMAGED(&c->budget.room, 1, "used");
+    DAMAGED(&c->by_user, 1, "used");
+    DAMAGED(&c->entries.room, 1, "number of entries");
+    DAMAGED(&c->default_kind->values.part[0].amount, 1, "used");
+    DAMAGED(&c->default_kind->values.part[0].n, UINT64_MAX, "values, at least");
+    finish(c);
+}
+END_TEST
+
+START_TEST(entries)
+{
+    struct entry *e;
+    uint64_t state;
+    unsigned char *key;
+    size_t len;
+
+    make();
+    e = entry_of_number(7);
+    DAMAGED(&e->cost, 1, "charge");
+    e->place ^= 1;
+    ck_assert(!check("hash place"));
+    e->place ^= 1u ^ 1u << 31;
+    ck_assert(!check("lies in its shard"));
+    e->place ^= 1u << 31;
+    key = (unsigned char *)(uintptr_t)entry_key(e, &len);
+    key[0] ^= 1;
+    ck_assert(!check("hash place"));
+    key[0] ^= 1;
+    e->kind_flags |= ENTRY_UNCHARGED;
+    ck_assert(!check("is charged"));
+    e->kind_flags &= ~(uint32_t)ENTRY_UNCHARGED;
+    state = atom_load_relaxed(&e->state);
+    atom_store_relaxed(&e->state, state - STATE_LINKED);
+    ck_assert(!check("is linked"));
+    atom_store_relaxed(&e->state, state);
+    finish(c);
+}
+END_TEST
+
+START_TEST(index_words)
+{
+    struct table *t;
+    struct bucket *b;
+    unsigned damaged = 0;
+
+    make();
+    t = atom_load_relaxed(&c->shards[0].index.table);
+    b = (struct bucket *)(void *)(t + 1);
+    for (uint32_t i = 0; i < t->buckets; i++) {
+        for (unsigned w = 0; w < INDEX_WORDS; w++) {
+            uint64_t word = atom_load_relaxed(&b[i].word[w]);
+            if (word < 16)
+                continue;
+            atom_store_relaxed(&b[i].word[w], word ^ (uint64_t)1 << 50); /* of the tag */
+            ck_assert(!check("a look-up reaches"));
+            atom_store_relaxed(&b[i].word[w], word & 15); /* lost */
+            ck_assert(!check("count"));
+            atom_store_relaxed(&b[i].word[w], word);
+            damaged++;
+        }
+    }
+    ck_assert_uint_gt(damaged, 0);
+    ck_assert(check(NULL));
+    finish(c);
+}
+END_TEST
+
+START_TEST(candidates)
+{
+    struct entry gone;
+    struct policy *p;
+
+    make();
+    ck_assert_uint_gt(brim_trim(c, 60), 0);
+    p = &c->shards[0].policy;
+    if (p->pooled == POLICY_POOL)
+        policy_forget(p, p->pool[0]);
+    entry_init(&gone, NULL, 0, NULL, 1);
+    p->pool[p->pooled++] = &gone;
+    ck_assert(!check("candidate"));
+    p->pooled--;
+    ck_assert(check(NULL));
+    ck_assert(brim_check(NULL, NULL));
+    finish(c);
+}
+END_TEST
+
+START_TEST(dump)
+{
+    brim_options o = value_options(1000);
+    FILE *f = fmemopen(text, sizeof text, "w");
+
+    memset(text, 0, sizeof text);
+    o.name = "tiles";
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_insert(c, "\x01\xab", 2, value_new(1, 77), 77, NULL), BRIM_OK);
+    brim_dump(c, f);
+    fclose(f);
+    brim_dump(NULL, stderr);
+    brim_dump(c, NULL);
+    ck_assert_msg(strstr(text, "tiles") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "01ab") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "cost 77") != NULL, "%s", text);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("check");
+
+    tcase_add_test(tc, sums);
+    tcase_add_test(tc, entries);
+    tcase_add_test(tc, index_words);
+    tcase_add_test(tc, candidates);
+    tcase_add_test(tc, dump);
+    return suite_run(tc);
+}

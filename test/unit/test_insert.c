@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/insert: options, keys of all lengths, what happens to what is refused.
+ */
+#include "cache/insert.h"
+#include "support/support.h"
+
+static brim_entry_options defaults(void)
+{
+    brim_entry_options o;
+
+    brim_entry_options_init(&o);
+    return o;
+}
+
+START_TEST(bad_arguments)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    brim_ref *r = (brim_ref *)(void *)&o;
+
+    ck_assert_int_eq(brim_insert(NULL, "k", 1, NULL, 1, &r), BRIM_INVALID);
+    ck_assert_ptr_null(r);
+    ck_assert_int_eq(brim_insert(c, NULL, 1, NULL, 1, NULL), BRIM_INVALID);
+    o.size = sizeof o - 1;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
+    o = defaults();
+    o.priority = 2;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
+    o = defaults();
+    o.max_age = 1;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_UNSUPPORTED);
+    ck_assert_int_eq(brim_insert_anonymous(c, NULL, 1, NULL, NULL, NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_wrap(c, NULL, 1, NULL, NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_insert(c, "k", 1, NULL, SIZE_MAX, NULL), BRIM_TOO_BIG);
+    ck_assert_uint_eq(brim_count(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(keys_of_all_lengths)
+{
+    static const size_t lens[] = {0, 1, 16, 48, 80, 81, 254, 255, 256, 70000};
+    enum { N = sizeof lens / sizeof lens[0] };
+    static char key[70000];
+    brim_cache *c = make_value_cache(100);
+
+    for (size_t i = 0; i < N; i++) {
+        value *v = value_new(i, 1);
+        ck_assert_int_eq(brim_insert(c, lens[i] > 0 ? key : NULL, lens[i], v, 1, NULL), BRIM_OK);
+    }
+    ck_assert_uint_eq(brim_count(c), N);
+    for (size_t i = 0; i < N; i++) {
+        brim_ref *r = brim_find(c, key, lens[i]);
+        size_t len = 1;
+        ck_assert_ptr_nonnull(r);
+        ck_assert_uint_eq(id_of(r), i);
+        ck_assert_mem_eq(brim_ref_key_bytes(r, &len), key, lens[i]);
+        ck_assert_uint_eq(len, lens[i]);
+        brim_release(r);
+    }
+    finish(c);
+}
+END_TEST
+
+START_TEST(only_if_absent)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    value *unwanted = value_new(2, 5);
+    brim_ref *r;
+
+    o.only_if_absent = true;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &o, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, unwanted, 5, &o, &r), BRIM_EXISTS);
+    ck_assert_uint_eq(id_of(r), 1);
+    brim_release(r);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, unwanted, 5, &o, NULL), BRIM_EXISTS);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert(value_alive(unwanted, 2)); /* the caller's still */
+    value_discard(unwanted);
+    finish(c);
+}
+END_TEST
+
+START_TEST(what_is_refused)
+{
+    brim_cache *c = make_value_cache(10);
+    brim_entry_options o = defaults();
+    value *big = value_new(2, 11);
+    brim_stats s;
+    brim_ref *r;
+
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    ck_assert_int_eq(brim_insert(c, BRIM_KEY((uint64_t){1}), big, 11, &r), BRIM_TOO_BIG);
+    ck_assert_ptr_null(r);
+    ck_assert_uint_eq(found_id(c, 1), 1);
+    o.drop_old = true;
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY((uint64_t){1}), big, 11, &o, &r), BRIM_TOO_BIG);
+    ck_assert(!has(c, 1));
+    ck_assert(value_alive(big, 2));
+    ck_assert_int_eq(put(c, 1, 3, 5), BRIM_OK);
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY((uint64_t){1}), big, 11, NULL, &r), BRIM_TOO_BIG);
+    ck_assert(!has(c, 1));
+    ck_assert_uint_eq(id_of(r), 2);
+    ck_assert(!brim_ref_is_cached(r));
+    brim_stats_get(c, &s);
+    ck_assert_uint_eq(s.uncharged, 11);
+    ck_assert_uint_eq(s.used, 0);
+    ck_assert_uint_eq(s.refused, 3);
+    brim_release(r);
+    ck_assert(!value_alive(big, 2));
+    finish(c);
+}
+END_TEST
+
+/* A run that fails at any allocation leaves all as it was. */
+START_TEST(no_memory)
+{
+    brim_options o = value_options(1000);
+    brim_cache *c;
+    heap h;
+
+    heap_init(&h);
+    o.allocator = &h.allocator;
+    c = make_cache(&o);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    for (size_t n = 1; n < 10; n++) {
+        static char key[300];
+        value *v = value_new(2, 5);
+        brim_status s;
+        heap_fail(&h, n, SIZE_MAX);
+        s = brim_insert(c, key, sizeof key, v, 5, NULL);
+        heap_fail(&h, SIZE_MAX, SIZE_MAX);
+        ck_assert(s == BRIM_OK || s == BRIM_NOMEM);
+        ck_assert(brim_check(c, stderr));
+        ck_assert_int_eq(brim_contains(c, key, sizeof key), s == BRIM_OK);
+        ck_assert_uint_eq(brim_used(c), s == BRIM_OK ? 10 : 5);
+        if (s != BRIM_OK)
+            value_discard(v);
+        (void)brim_remove(c, key, sizeof key);
+    }
+    finish(c);
+    ck_assert_uint_eq(h.blocks, 0);
+}
+END_TEST
+
+START_TEST(wrapped_and_anonymous)
+{
+    brim_cache *c = make_value_cache(10);
+    brim_ref *r, *a;
+    brim_key *key;
+
+    ck_assert_int_eq(brim_wrap(c, value_new(1, 100), 100, NULL, &r), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(2, 4), 4, NULL, &key, &a), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 4);
+    ck_assert_uint_eq(brim_pinned(c), 4);
+    ck_assert_ptr_null(brim_key_bytes(key, NULL));
+    ck_assert_int_eq(brim_key_replace(&key, value_new(3, 6), 6), BRIM_OK);
+    brim_release(a);
+    ck_assert_uint_eq(brim_used(c), 6);
+    a = brim_key_find(key);
+    ck_assert_uint_eq(id_of(a), 3);
+    brim_release(a);
+    brim_release(r);
+    brim_key_drop(key);
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("insert");
+
+    tcase_add_test(tc, bad_arguments);
+    tcase_add_test(tc, keys_of_all_lengths);
+    tcase_add_test(tc, only_if_absent);
+    tcase_add_test(tc, what_is_refused);
+    tcase_add_test(tc, no_memory);
+    tcase_add_test(tc, wrapped_and_anonymous);
+    return suite_run(tc);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/ref: what a ref tells, its cost, its end.
+ */
+#include "support/support.h"
+
+START_TEST(null_is_harmless)
+{
+    size_t len = 7;
+
+    ck_assert_ptr_null(brim_ref_value(NULL));
+    ck_assert_uint_eq(brim_ref_cost(NULL), 0);
+    ck_assert_ptr_null(brim_ref_kind(NULL));
+    ck_assert_ptr_null(brim_ref_key_bytes(NULL, &len));
+    ck_assert_uint_eq(len, 0);
+    ck_assert(!brim_ref_is_cached(NULL));
+    ck_assert_ptr_null(brim_ref_copy(NULL));
+    ck_assert_int_eq(brim_ref_set_cost(NULL, 1), BRIM_INVALID);
+    brim_release(NULL);
+    ck_assert(!brim_release_with(NULL, BRIM_REMOVE_IF_LAST));
+}
+END_TEST
+
+START_TEST(it_tells_and_holds)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *r, *copy;
+
+    ck_assert_int_eq(put_ref(c, 1, 11, 10, &r), BRIM_OK);
+    copy = brim_ref_copy(r);
+    ck_assert_uint_eq(brim_ref_cost(r), 10);
+    ck_assert_ptr_eq(brim_ref_kind(r), &value_kind);
+    ck_assert_uint_eq(brim_pinned(c), 10);
+    ck_assert(brim_ref_is_cached(r));
+    brim_clear(c);
+    ck_assert(!brim_ref_is_cached(r));
+    brim_release(r);
+    ck_assert_uint_eq(id_of(copy), 11);
+    ck_assert_uint_eq(brim_used(c), 10); /* until the last one goes */
+    brim_release(copy);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(values_live(), 0);
+    finish(c);
+}
+END_TEST
+
+/* _i = 1: with the entry's own memory charged beside. */
+START_TEST(the_cost_changes)
+{
+    brim_options o = value_options(1000);
+    brim_cache *c;
+    size_t beyond;
+    brim_ref *r;
+
+    o.charge_overhead = _i == 1;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 11, 10, &r), BRIM_OK);
+    ck_assert_int_eq(put(c, 2, 22, 300), BRIM_OK);
+    beyond = brim_pinned(c) - 10;
+    ck_assert_int_eq(beyond > 0, _i == 1);
+    ck_assert_int_eq(brim_ref_set_cost(r, 20), BRIM_OK);
+    ck_assert_uint_eq(brim_pinned(c), 20 + beyond);
+    ck_assert_uint_eq(brim_used(c), 320 + 2 * beyond);
+    ck_assert_int_eq(brim_ref_set_cost(r, 5), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 305 + 2 * beyond);
+    ck_assert_int_eq(brim_ref_set_cost(r, 1001), BRIM_FULL);
+    ck_assert_int_eq(brim_ref_set_cost(r, SIZE_MAX), BRIM_FULL);
+    ck_assert_uint_eq(brim_ref_cost(r), 5);
+    ck_assert(brim_check(c, stderr));
+    ck_assert_int_eq(brim_ref_set_cost(r, 800), BRIM_OK); /* the other one goes for it */
+    ck_assert(!has(c, 2));
+    ck_assert_uint_eq(brim_used(c), 800 + beyond);
+    ((value *)brim_ref_value(r))->cost = 800;
+    brim_release(r);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(the_cost_of_what_has_left)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *r, *w;
+
+    ck_assert_int_eq(put_ref(c, 1, 11, 10, &r), BRIM_OK);
+    ck_assert_int_eq(brim_wrap(c, value_new(2, 7), 7, NULL, &w), BRIM_OK);
+    brim_clear(c);
+    ck_assert_int_eq(brim_ref_set_cost(r, 30), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 30);
+    ck_assert_int_eq(brim_ref_set_cost(w, 5000), BRIM_OK); /* no part of the capacity */
+    ck_assert_uint_eq(brim_used(c), 30);
+    ((value *)brim_ref_value(r))->cost = 30;
+    ((value *)brim_ref_value(w))->cost = 5000;
+    brim_release(r);
+    brim_release(w);
+    ck_assert_uint_eq(brim_used(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(release_with)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *r, *other;
+
+    ck_assert_int_eq(put_ref(c, 1, 11, 10, &r), BRIM_OK);
+    other = brim_ref_copy(r);
+    ck_assert(!brim_release_with(r, BRIM_REMOVE_IF_LAST | BRIM_NOT_USEFUL));
+    ck_assert(has(c, 1));
+    ck_assert(brim_release_with(other, BRIM_REMOVE_IF_LAST));
+    ck_assert(!has(c, 1));
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert_uint_eq(values_live(), 0);
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("ref");
+
+    tcase_add_test(tc, null_is_harmless);
+    tcase_add_test(tc, it_tells_and_holds);
+    tcase_add_loop_test(tc, the_cost_changes, 0, 2);
+    tcase_add_test(tc, the_cost_of_what_has_left);
+    tcase_add_test(tc, release_with);
+    return suite_run(tc);
+}
