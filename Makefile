@@ -21,6 +21,9 @@ SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(SUPPORT_SRC) $(TEST_SRC)
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
 TESTS := $(TEST_SRC:.c=)
+UNIT_TESTS := $(filter test/unit/%,$(TESTS))
+OUTSIDE_TESTS := $(filter-out test/unit/%,$(TESTS))
+OBJCOPY ?= objcopy
 LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
 PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
             sed 's|^.*/\(.*\)\.cpp:.*plant: *|\1.|'))
@@ -111,7 +114,15 @@ build/$1/obj/%.o: %.c build/$1/flags
 	@mkdir -p $$(@D)
 	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) $$(call flags_for,$$<) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
 
+# One object in which only the public names are global, so that the library's own clash with nobody's.
 build/$1/libbrim.a: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources
+	@rm -f $$@
+	$$(LD) -r -o build/$1/obj/brim.o $$(filter %.o,$$^)
+	$$(OBJCOPY) --localize-hidden build/$1/obj/brim.o
+	$$(AR) rcs $$@ build/$1/obj/brim.o
+
+# For unit tests, which call what is inside.
+build/$1/obj/libinside.a: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources
 	@rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 
@@ -125,7 +136,9 @@ build/$1/brim-bench: $(BENCH_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
 build/$1/brim-render: $(RENDER_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(RENDER_LIBS) -lm -pthread
 
-$(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+$(UNIT_TESTS:%=build/$1/%): build/$1/obj/libinside.a
+$(OUTSIDE_TESTS:%=build/$1/%): build/$1/libbrim.a
+$(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o)
 	@mkdir -p $$(@D)
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
 endef
