@@ -19,11 +19,12 @@ static size_t max_of(size_t a, size_t b)
 static bool take_glance(struct phase *p, struct glance *g)
 {
     g->change = atomic_load(&p->change);
+    /* Before the look at what is used: it may go as soon as brim_set_capacity has returned. */
+    const size_t allowance = atomic_load(&p->allowance);
     const size_t before = brim_capacity(p->cache);
     g->used = brim_used(p->cache);
     g->alive = atomic_load(&p->alive);
     const size_t after = brim_capacity(p->cache);
-    const size_t allowance = atomic_load(&p->allowance);
     g->capacity = after;
     g->limit = max_of(max_of(before, after), allowance);
     g->settled = g->change % 2 == 0;

@@ -50,8 +50,8 @@
  * Rules
  *
  *   NULL       is the key, the ref and the slot content of nothing: copies give NULL, finds miss,
- *              predicates are false, drop and release do nothing.  NULL entry options are the defaults.  A
- *              NULL cache holds nothing: statuses are INVALID.
+ *              predicates are false, drop and release do nothing.  NULL options are the defaults (of a
+ *              cache: capacity 0).  A NULL cache holds nothing: statuses are INVALID.
  *   Out        parameters are written in every case; NULL where there is nothing to give.
  *   Keys       are copied; up to 2^32 - 1 bytes; the empty key is a key, and may be given as NULL with
  *              length 0.

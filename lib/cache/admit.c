@@ -3,7 +3,17 @@
 
 #include "base/clock.h"
 
-enum { OTHER_SHARDS = 3, FUTILE_ROUNDS = 4, TURNS = 400, IDLE_TURNS = 3, PAUSE_NS = 50000 };
+enum {
+    LARGE_PART = 64,     /* of the capacity: from there on an admission is large */
+    LOOK_EVERY = 16,     /* evictions */
+    HOPELESS_LOOKS = 3,
+    OTHER_SHARDS = 3,    /* looked at beside the own one */
+    FUTILE_ROUNDS = 4,   /* of samples that free nothing */
+    TURNS = 10000,       /* in which something is freed now and then, */
+    STALLED_TURNS = 400, /* in which nothing is, */
+    IDLE_TURNS = 3,      /* and in which nobody else is at work either */
+    PAUSE_NS = 50000
+};
 
 /* ---- Reservations, which a fork must not tear from the room they took */
 
@@ -250,6 +260,17 @@ static bool is_possible(const struct admission *a, const struct claim *claim)
     return fixed + a->charge <= budget_capacity(&c->budget);
 }
 
+/* Not possible, and not only for the moment in which a passing look-up holds an entry. */
+static bool is_hopeless(const struct admission *a, const struct claim *claim)
+{
+    for (int looks = 0; looks < HOPELESS_LOOKS; looks++) {
+        if (is_possible(a, claim))
+            return false;
+        clock_pause(0);
+    }
+    return true;
+}
+
 /* Whether other threads have reservations, or values that they are about to destroy. */
 static bool others_are_busy(const struct admission *a, const struct claim *claim)
 {
@@ -264,7 +285,7 @@ static bool others_are_busy(const struct admission *a, const struct claim *claim
  * Others' reservations and victims stand in the way, and pass.  One thread at a time keeps what it has; the others
  * give theirs back, so that two large admissions cannot block each other for good.
  */
-static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int tries)
+static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int stalled)
 {
     struct thread *nobody = NULL;
 
@@ -272,26 +293,44 @@ static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int 
         *mine = atom_cas_acq_rel(&a->cache->turn, &nobody, a->by.t);
     if (!*mine)
         give_up(claim, 0);
-    clock_pause(tries < 20 ? 0 : PAUSE_NS);
+    clock_pause(stalled < 20 ? 0 : PAUSE_NS);
 }
 
 static bool admit_hard(struct admission *a, struct claim *claim)
 {
     bool mine = false, done = false;
-    int idle = 0;
+    int stalled = 0, idle = 0;
 
-    for (int tries = 0; tries < TURNS && idle < IDLE_TURNS; tries++) {
+    for (int tries = 0; tries < TURNS && stalled < STALLED_TURNS && idle < IDLE_TURNS; tries++) {
+        size_t before = claim->have;
+
         evict_all(a, claim);
         if ((done = is_enough(a, claim) || (evict_old(a, claim) && is_enough(a, claim))))
             break;
-        if (!is_possible(a, claim))
+        if (is_hopeless(a, claim))
             break;
-        idle = others_are_busy(a, claim) ? 0 : idle + 1;
-        wait_turn(a, claim, &mine, tries);
+        /* As long as something is freed now and then, small inserts cannot keep us out. */
+        stalled = claim->have > before ? 0 : stalled + 1;
+        idle = stalled == 0 || others_are_busy(a, claim) ? 0 : idle + 1;
+        wait_turn(a, claim, &mine, stalled);
     }
     if (mine)
         atom_store_release(&a->cache->turn, NULL);
     return done;
+}
+
+/* By samples, as nearly all are.  What cannot succeed must not evict: a large one looks first, others soon. */
+static bool admit_easy(struct admission *a, struct claim *claim)
+{
+    bool large = a->charge > budget_capacity(&a->cache->budget) / LARGE_PART;
+
+    for (unsigned n = large ? LOOK_EVERY : 1; n % LOOK_EVERY != 0 || !is_hopeless(a, claim); n++) {
+        if (!evict_some(a, claim))
+            return is_enough(a, claim);
+        if (is_enough(a, claim))
+            return true;
+    }
+    return false;
 }
 
 brim_status admit(struct admission *a)
@@ -306,14 +345,10 @@ brim_status admit(struct admission *a)
         return BRIM_OK;
     if (dispose_is_under_way())
         return BRIM_FULL;
-    while (evict_some(a, &claim))
-        if (is_enough(a, &claim))
-            goto done;
-    if (!is_enough(a, &claim) && !admit_hard(a, &claim)) {
+    if (!admit_easy(a, &claim) && (is_hopeless(a, &claim) || !admit_hard(a, &claim))) {
         give_up(&claim, 0);
         return BRIM_FULL;
     }
-done:
     give_up(&claim, a->charge);
     return BRIM_OK;
 }

@@ -111,9 +111,8 @@ uint64_t thread_random(struct thread *t)
 void thread_child(struct thread *self)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
-        if (t == self)
-            continue;
-        atom_store_relaxed(&t->epoch, 0);
-        atom_store_relaxed(&t->in_use, 0);
+        atom_store_relaxed(&t->epoch, 0); /* nobody forks within a section */
+        if (t != self)
+            atom_store_relaxed(&t->in_use, 0);
     }
 }

@@ -252,7 +252,7 @@ static void callbacks_call_everything(unsigned threads, bool helpers, bool hook,
         h.hook = allocator_hook;
     atomic_store(&target, c);
     crew_do(threads, busy, c);
-    ck_assert_uint_gt(atomic_load(&callbacks), 50);
+    ck_assert_uint_gt(atomic_load(&callbacks), SCALED(50));
     ck_assert_uint_gt(atomic_load(&visited), 0);
     h.hook = NULL;
     ck_assert(brim_check(c, stderr));

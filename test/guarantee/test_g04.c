@@ -210,6 +210,8 @@ static void change_capacity(void)
         watch.said[i] = brim_set_capacity(watch.cache, sizes[i % 6]);
         atomic_fetch_add(&watch.turn, 1);
         look();
+        while (atomic_load(&watch.oks) + atomic_load(&watch.fulls) < 4ull * i)
+            sched_yield(); /* the others keep up */
     }
     atomic_store(&watch.stop, true);
 }
@@ -290,7 +292,7 @@ START_TEST(test_g04_a_watcher_never_sees_more_than_the_capacity)
             shrunk++;
     }
     ck_assert_uint_gt(atomic_load(&watch.looks), 1000);
-    ck_assert_uint_gt(atomic_load(&watch.oks), 100);
+    ck_assert_uint_gt(atomic_load(&watch.oks), SCALED(40)); /* something was admitted */
     ck_assert_uint_gt(fitted, shrunk / 4);
     finish(watch.cache);
 }
