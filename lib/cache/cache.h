@@ -66,6 +66,11 @@ static inline struct shard *cache_shard(struct brim_cache *c, uint32_t place)
     return &c->shards[(uint64_t)place >> (32 - c->shard_bits)];
 }
 
+static inline bool cache_key_is_bad(const void *key, size_t key_len)
+{
+    return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
+}
+
 /*
  * cache_overhead(c, key_len):
  * What an entry is charged beyond its cost: 0, or with options.charge_overhead the memory it takes.

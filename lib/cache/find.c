@@ -2,11 +2,6 @@
 #include "cache/dispose.h"
 #include "entry/slot.h"
 
-static bool key_is_bad(const void *key, size_t key_len)
-{
-    return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
-}
-
 brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
 {
     struct entry_list last = {NULL, NULL};
@@ -14,7 +9,7 @@ brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
     struct entry *e;
     uint64_t hash;
 
-    if (c == NULL || key_is_bad(key, key_len))
+    if (c == NULL || cache_key_is_bad(key, key_len))
         return NULL;
     by = caller_of(c);
     hash = hash_bytes(&c->hash, key, key_len);
@@ -38,7 +33,7 @@ bool brim_contains(brim_cache *c, const void *key, size_t key_len)
     uint64_t hash;
     bool there;
 
-    if (c == NULL || key_is_bad(key, key_len))
+    if (c == NULL || cache_key_is_bad(key, key_len))
         return false;
     t = thread_self();
     hash = hash_bytes(&c->hash, key, key_len);
@@ -54,7 +49,7 @@ bool brim_remove(brim_cache *c, const void *key, size_t key_len)
     uint64_t hash;
     bool removed;
 
-    if (c == NULL || key_is_bad(key, key_len))
+    if (c == NULL || cache_key_is_bad(key, key_len))
         return false;
     hash = hash_bytes(&c->hash, key, key_len);
     removed = shard_remove_key(cache_shard(c, hash_place(hash)), hash, key, key_len, caller_of(c).st, &left);

@@ -165,11 +165,6 @@ brim_status insert_run(struct insertion *in)
 
 /* ---- The public calls */
 
-static bool key_is_bad(const void *key, size_t key_len)
-{
-    return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
-}
-
 static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
                                 const brim_entry_options *o, bool wrap_refused, brim_ref **out)
 {
@@ -178,7 +173,7 @@ static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, 
 
     if (out != NULL)
         *out = NULL;
-    if (c == NULL || key_is_bad(key, key_len))
+    if (c == NULL || cache_key_is_bad(key, key_len))
         return BRIM_INVALID;
     if ((status = insert_options(c, o, &in)) != BRIM_OK)
         return status;

@@ -124,8 +124,11 @@ struct entry *index_find(const struct index *x, uint64_t hash, const void *key, 
         for (unsigned match = match_tags(at, tag); match != 0; match &= match - 1) {
             /* Read again: it may be another entry by now, or none; the key decides. */
             struct entry *e = entry_of(load_word(at, (unsigned)__builtin_ctz(match)));
-            if (e != NULL && same_key(e, key, len))
+            if (e != NULL && same_key(e, key, len)) {
+                /* The user's next step, which would else wait for the hold's locked instruction. */
+                __builtin_prefetch(shared_get(e->value));
                 return e;
+            }
         }
         if (likely((load_word(at, 0) & OVERFLOW_MASK) == 0))
             return NULL;
