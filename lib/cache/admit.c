@@ -9,9 +9,9 @@ enum {
     HOPELESS_LOOKS = 3,
     OTHER_SHARDS = 3,    /* looked at beside the own one */
     FUTILE_ROUNDS = 4,   /* of samples that free nothing */
-    TURNS = 10000,       /* in which something is freed now and then, */
-    STALLED_TURNS = 400, /* in which nothing is, */
-    IDLE_TURNS = 3,      /* and in which nobody else is at work either */
+    TURNS = 100000,       /* in which something is freed now and then, */
+    STALLED_TURNS = 4000, /* in which nothing is, */
+    IDLE_TURNS = 3,       /* and in which nobody else is at work either */
     PAUSE_NS = 50000
 };
 
