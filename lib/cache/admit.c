@@ -299,6 +299,7 @@ static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int 
 static bool admit_hard(struct admission *a, struct claim *claim)
 {
     bool mine = false, done = false;
+    int64_t room = budget_room(&a->cache->budget);
     int stalled = 0, idle = 0;
 
     for (int tries = 0; tries < TURNS && stalled < STALLED_TURNS && idle < IDLE_TURNS; tries++) {
@@ -311,7 +312,8 @@ static bool admit_hard(struct admission *a, struct claim *claim)
             break;
         /* As long as something is freed now and then, small inserts cannot keep us out. */
         stalled = claim->have > before ? 0 : stalled + 1;
-        idle = stalled == 0 || others_are_busy(a, claim) ? 0 : idle + 1;
+        idle = stalled == 0 || others_are_busy(a, claim) || budget_room(&a->cache->budget) != room ? 0 : idle + 1;
+        room = budget_room(&a->cache->budget);
         wait_turn(a, claim, &mine, stalled);
     }
     if (mine)
