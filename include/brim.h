@@ -206,7 +206,7 @@ typedef struct brim_options {
     brim_objective objective;
     brim_hash hash;
     uint64_t seed;           /* of the hash; 0: random */
-    bool borrow;             /* must be false: not supported yet */
+    bool borrow;             /* allow sections and peeks; values that leave then wait for sections */
     bool charge_overhead;    /* charge each entry's own memory, in bytes, on top of its cost */
     bool protect_frame;      /* must be false: not supported yet */
     uint64_t (*now)(void *); /* must be NULL: not supported yet */
@@ -247,6 +247,10 @@ typedef struct brim_stats {
     size_t values;    /* values taken and not yet destroyed, wrapped ones included */
     size_t overhead;  /* bytes of the cache's own memory */
     unsigned shards;
+    unsigned sections;       /* open ones, nested ones not counted; 0 without options.borrow, as below */
+    size_t waiting;          /* charge of values that have left and wait for sections: part of `used' */
+    size_t waiting_values;   /* and their number */
+    uint64_t waiting_ns;     /* how long some value has been waiting without a break, in nanoseconds; 0: none is */
 } brim_stats;
 
 /* Called with no lock held, on the calling thread.  ${lent} is not theirs to release: copy it to keep it. */
@@ -287,7 +291,7 @@ BRIM_EXPORT void brim_entry_options_init_sized(brim_entry_options *options, size
  *            BRIM_INVALID      ${out} is NULL; options.size, kind.size or allocator.size smaller than these layouts;
  *                              capacity above SIZE_MAX / 2; more than 65536 shards; an objective or a hash
  *                              that is none; an allocator without its functions.
- *            BRIM_UNSUPPORTED  borrow, protect_frame, now; a kind with a queue, floor or ceiling.
+ *            BRIM_UNSUPPORTED  protect_frame, now; a kind with a queue, floor or ceiling.
  * Ownership  BRIM_OK: ${*out} is the caller's, for brim_cache_free.  ${options}, its name and its allocator
  *            are copied; its kind must stay.  On failure ${*out} is NULL and neither `unused' nor `gone'
  *            will be called.
@@ -782,6 +786,191 @@ BRIM_EXPORT bool brim_slot_compare_exchange(brim_slot *slot, const brim_key *exp
  */
 BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_slot_find(brim_slot *slot);
 
+/* ---- Many at once: a text run, a viewport.  Memory latency is overlapped */
+
+/* Key bytes; ${data} may be NULL if ${len} is 0. */
+typedef struct brim_bytes {
+    const void *data;
+    size_t len;
+} brim_bytes;
+
+/**
+ * brim_find_many(cache, keys, n, refs):
+ * brim_find of each of ${keys}, ${n} of them, in this order; the same key may come several times.  ${refs[i]}
+ * becomes what brim_find of ${keys[i]} returns.  Two to three times as fast as one after the other when
+ * entries lie in memory rather than in the processor's caches.  Not one atomic step: others' changes may
+ * fall in between.
+ *
+ * Returns    The number of hits.
+ * Ownership  Each ref is the caller's, to release exactly once, also those of equal keys.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  As brim_find, after the last look-up.
+ * Cost       O(bytes of the keys); no allocation.
+ */
+BRIM_EXPORT size_t brim_find_many(brim_cache *cache, const brim_bytes keys[], size_t n, brim_ref *refs[]);
+
+/**
+ * brim_find_fixed(cache, keys, key_len, stride, n, refs):
+ * As brim_find_many, of ${n} keys of ${key_len} bytes each: the first at ${keys}, each other ${stride} bytes
+ * after the one before it.
+ *
+ * Returns    The number of hits.
+ * Ownership  Each ref is the caller's, to release exactly once.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  As brim_find, after the last look-up.
+ * Cost       O(bytes of the keys); no allocation.
+ */
+BRIM_EXPORT size_t brim_find_fixed(brim_cache *cache, const void *keys, size_t key_len, size_t stride, size_t n,
+                                   brim_ref *refs[]);
+
+/**
+ * brim_key_find_many(keys, n, refs):
+ * brim_key_find of each of ${keys}, which may be of several caches; NULLs among them miss.
+ *
+ * Returns    The number of hits.
+ * Ownership  Each ref is the caller's, to release exactly once.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Callbacks  As brim_find, after the last look-up.
+ * Cost       O(n); no allocation.
+ */
+BRIM_EXPORT size_t brim_key_find_many(brim_key *const keys[], size_t n, brim_ref *refs[]);
+
+/**
+ * brim_release_many(refs, n):
+ * brim_release of each of ${refs}, which may be of several caches; NULLs among them are nothing.
+ *
+ * Ownership  All are consumed.
+ * Threads    Any.
+ * Callbacks  Destructors of those that had left and were last held here, after the last release.
+ * Cost       O(n); no allocation.
+ */
+BRIM_EXPORT void brim_release_many(brim_ref *const refs[], size_t n);
+
+/*
+ * ---- Borrowing: within a section a thread uses values without counting.  Needs options.borrow.
+ *
+ * A section is one thread's, in one cache, from brim_read_begin to the brim_read_end that matches; sections
+ * nest, and count as one until the outermost ends.  What a look-up lends in it stays valid until that end,
+ * whatever others do meanwhile, brim_cache_free included: a value that leaves waits, undestroyed and counted
+ * in `used', for the sections that were open when it left.  So keep sections short, a frame at the most, or
+ * refresh them.  Any call is allowed in one, and none waits for the caller's own: an insert for which only
+ * values waiting for sections could make room gets FULL.  A thread that ends closes its sections (in the
+ * last but one round of its thread-specific destructors).  In a child of fork only the forking thread's
+ * sections go on.
+ */
+
+/**
+ * brim_read_begin(cache):
+ * Begin a section of the calling thread.
+ *
+ * Returns    BRIM_OK           end it with brim_read_end, on this thread.
+ *            BRIM_UNSUPPORTED  ${cache} was made without options.borrow.
+ *            BRIM_INVALID      no cache, or it has been freed.
+ * Threads    Any.
+ * Cost       A few nanoseconds and no write to memory that others read, where membarrier(2) works.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_status brim_read_begin(brim_cache *cache);
+
+/**
+ * brim_read_end(cache):
+ * End the section.  If it was the outermost, nothing that was borrowed in it is valid any more.  Without a
+ * section: nothing, and in builds with assertions a message to the debug hook.
+ *
+ * Threads    That which began it.
+ * Callbacks  Destructors of values that waited for this section alone, on this thread, no lock held.
+ * Cost       A few nanoseconds; if values wait, O(threads + values destroyed).
+ */
+BRIM_EXPORT void brim_read_end(brim_cache *cache);
+
+/**
+ * brim_read_refresh(cache):
+ * End the section and begin it anew: nothing that was borrowed in it is valid any more.  Within a nested
+ * section: nothing, and what was borrowed stays valid.  Without a section: as brim_read_end.
+ *
+ * Threads    That which began it.
+ * Callbacks  As brim_read_end.
+ * Cost       As brim_read_end; less if nothing has left meanwhile.
+ */
+BRIM_EXPORT void brim_read_refresh(brim_cache *cache);
+
+/**
+ * brim_peek(cache, key, key_len):
+ * Borrow the value of ${key}'s entry.  Counts as a use, and as a hit or miss, as brim_find does.  A repeated
+ * hit writes to no memory that others read (G7).
+ *
+ * Returns    The value, valid until the section ends; NULL: a miss, or a NULL value, or no section of the
+ *            calling thread in ${cache}: then in builds with assertions a message to the debug hook.
+ * Ownership  The cache's.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Cost       O(key_len); no allocation.
+ */
+BRIM_EXPORT void *brim_peek(brim_cache *cache, const void *key, size_t key_len);
+
+/**
+ * brim_key_peek(key):
+ * Borrow the value that ${key} was issued for; hashes and probes nothing.  The section is one in ${key}'s
+ * cache.
+ *
+ * Returns    As brim_peek.
+ * Ownership  The cache's; also if ${key} is dropped within the section.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ */
+BRIM_EXPORT void *brim_key_peek(brim_key *key);
+
+/**
+ * brim_peek_many(cache, keys, n, values):
+ * brim_peek of each of ${keys}, as brim_find_many does.  ${values[i]} becomes what brim_peek of ${keys[i]}
+ * returns.
+ *
+ * Returns    The number of hits, those with a NULL value included.
+ * Ownership  The cache's.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Cost       O(bytes of the keys); no allocation.
+ */
+BRIM_EXPORT size_t brim_peek_many(brim_cache *cache, const brim_bytes keys[], size_t n, void *values[]);
+
+/**
+ * brim_peek_fixed(cache, keys, key_len, stride, n, values):
+ * As brim_peek_many, of keys that lie as with brim_find_fixed.
+ *
+ * Returns    The number of hits, those with a NULL value included.
+ * Ownership  The cache's.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Cost       O(bytes of the keys); no allocation.
+ */
+BRIM_EXPORT size_t brim_peek_fixed(brim_cache *cache, const void *keys, size_t key_len, size_t stride, size_t n,
+                                   void *values[]);
+
+/**
+ * brim_borrow(cache, key, key_len):
+ * As brim_peek, but of the ref: its value, cost, kind, key bytes and whether it is still cached.  Tells a
+ * NULL value from a miss.
+ *
+ * Returns    An uncounted ref, valid until the section ends; NULL as brim_peek.
+ * Ownership  The cache's: never release it, make no key or copy of it, but by brim_ref_hold.
+ * Threads    Any.
+ * Blocks     Never: takes no lock (G7).
+ * Cost       O(key_len); no allocation.
+ */
+BRIM_EXPORT const brim_ref *brim_borrow(brim_cache *cache, const void *key, size_t key_len);
+
+/**
+ * brim_ref_hold(borrowed):
+ * Hold what was borrowed, also if it has left since.  In the section; it cannot fail.
+ *
+ * Returns    A ref, which the section's end leaves alone; NULL for NULL.
+ * Ownership  The ref is the caller's, to release exactly once.
+ * Threads    Any.
+ */
+BRIM_EXPORT BRIM_MUST_USE brim_ref *brim_ref_hold(const brim_ref *borrowed);
+
 /* ---- Bounds: capacities, charges and costs are in the user's unit */
 
 /**
@@ -903,16 +1092,18 @@ BRIM_EXPORT void brim_clear(brim_cache *cache);
 
 /**
  * brim_drain(cache, timeout_ms):
- * Wait for values that other threads are destroying: those that had left before the call and that nobody
- * holds. ${timeout_ms} is in milliseconds; 0: only look; < 0: no limit.
+ * Wait for values that other threads are destroying, or that wait for sections: those that had left before
+ * the call and that nobody holds. ${timeout_ms} is in milliseconds; 0: only look; < 0: no limit.
  *
  * Returns    BRIM_OK        they have been destroyed.
  *            BRIM_TIMEOUT   the time is up; some have not.
- *            BRIM_DEADLOCK  called inside a destructor or listener: it would wait for itself.
+ *            BRIM_DEADLOCK  called inside a destructor or listener, or in a section of this cache: it would
+ *                           wait for itself.
  *            BRIM_INVALID   no cache.
  * Threads    Any.
- * Blocks     For other threads' destructors and listeners, looking ten times a millisecond; no lock is
- *            held.
+ * Blocks     For other threads' destructors, listeners and sections, looking ten times a millisecond; no
+ *            lock is held.
+ * Callbacks  Destructors of values that waited for sections, on this thread, no lock held.
  * Cost       O(threads).
  */
 BRIM_EXPORT brim_status brim_drain(brim_cache *cache, int timeout_ms);

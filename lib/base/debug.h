@@ -12,6 +12,16 @@
 void debug_message(const char *text);
 
 /*
+ * debug_misuse(text):
+ * The same in builds with assertions; nothing in others.
+ */
+#ifdef NDEBUG
+#define debug_misuse(text) ((void)0)
+#else
+#define debug_misuse(text) debug_message(text)
+#endif
+
+/*
  * debug_panic(text):
  * Tell the hook and abort: for a corrupted handle and a count about to overflow, nothing else (G10).
  */

@@ -2,6 +2,7 @@
 #include "cache/admit.h"
 
 #include "base/clock.h"
+#include "cache/section.h"
 
 enum {
     LARGE_PART = 64,     /* of the capacity: from there on an admission is large */
@@ -12,6 +13,9 @@ enum {
     TURNS = 100000,       /* in which something is freed now and then, */
     STALLED_TURNS = 4000, /* in which nothing is, */
     IDLE_TURNS = 3,       /* and in which nobody else is at work either */
+    SECTION_TURNS = 20,   /* in which only others' sections stand in the way */
+    AHEAD_PART = 64,      /* of the capacity: evicted ahead where values wait for sections, */
+    AHEAD_MOST = 64,      /* at most as many entries at once, so that one barrier serves a batch */
     PAUSE_NS = 50000
 };
 
@@ -157,6 +161,14 @@ static size_t missing(const struct admission *a, const struct claim *claim)
     return room > 0 ? need - (size_t)room : room < 0 ? need + (size_t)-room : need;
 }
 
+/* What is missing beyond what waits for sections already: evicting more than that would free nothing sooner. */
+static size_t to_evict(const struct admission *a, const struct claim *claim)
+{
+    size_t need = missing(a, claim), waiting = limbo_charge(&a->cache->limbo);
+
+    return need > waiting ? need - waiting : 0;
+}
+
 /* While more is used than the capacity, what was freed pays for that first (G4). */
 static bool is_enough(const struct admission *a, struct claim *claim)
 {
@@ -177,25 +189,30 @@ static struct shard_sweep sweep_for(const struct admission *a, bool claim)
     return w;
 }
 
-/* A few samples by the policy.  False: they freed nothing. */
+/* A few samples by the policy.  False: they freed nothing, or nothing more than what waits is needed. */
 static bool evict_some(struct admission *a, struct claim *claim)
 {
     struct shard *own = a->for_entry != NULL ? cache_shard(a->cache, a->for_entry->place) : NULL;
+    size_t ahead = a->cache->borrow ? budget_capacity(&a->cache->budget) / AHEAD_PART : 0;
+    unsigned rounds = ahead > 0 ? AHEAD_MOST : 1;
+    struct shard_sweep w = sweep_for(a, true);
+    struct entry_list left = {NULL, NULL};
+    int futile = 0;
 
-    for (int futile = 0; futile < FUTILE_ROUNDS; futile++) {
-        struct shard_sweep w = sweep_for(a, true);
-        struct entry_list left = {NULL, NULL};
-
-        w.need = missing(a, claim);
-        if (w.need == 0)
-            return true;
+    w.need = to_evict(a, claim);
+    if (w.need == 0)
+        return missing(a, claim) == 0;
+    w.need += ahead;
+    if (ahead > 0)
+        w.most = AHEAD_MOST;
+    while (rounds > 0 && futile < FUTILE_ROUNDS && w.freed < w.need && w.taken < w.most) {
+        unsigned before = w.taken;
         shard_evict(choose_shard(a->cache, a->by.t, futile == 0 ? own : NULL), &w, a->by.t, a->by.st, &left);
-        if (left.head != NULL) {
-            dispose(&left, claim);
-            return true;
-        }
+        futile = w.taken > before ? 0 : futile + 1;
+        rounds -= w.taken > before;
     }
-    return false;
+    dispose(&left, claim);
+    return w.taken > 0;
 }
 
 /* Look at every entry of every shard. */
@@ -212,7 +229,7 @@ static void evict_all(struct admission *a, struct claim *claim)
             struct shard_sweep w = sweep_for(a, true);
             struct entry_list left = {NULL, NULL};
 
-            w.need = missing(a, claim);
+            w.need = to_evict(a, claim);
             if (w.need == 0)
                 return;
             more = shard_sweep(sh, &cursor, &w, a->by.st, &left);
@@ -250,12 +267,23 @@ static uint64_t own_reserved(const struct admission *a, const struct claim *clai
     return a->by.st->shared ? 0 : atom_load_relaxed(&a->by.st->reserved) - claim->have;
 }
 
-/* Whether enough may become evictable or be given back: neither held, nor reserved by the user, nor by ourselves. */
+/* What waits for sections, if our own is among them, and so for us. */
+static size_t own_waiting(const struct admission *a)
+{
+    return a->cache->borrow && section_stripe(a->cache, a->by.t) != NULL ? limbo_charge(&a->cache->limbo) : 0;
+}
+
+/*
+ * Whether enough may become evictable or be given back: neither held, nor reserved by the user or by ourselves, nor
+ * waiting for ourselves.
+ */
 static bool is_possible(const struct admission *a, const struct claim *claim)
 {
     struct brim_cache *c = a->cache;
     int64_t pinned = (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned));
     uint64_t fixed = (pinned > 0 ? (uint64_t)pinned : 0) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
+
+    fixed += own_waiting(a);
 
     return fixed + a->charge <= budget_capacity(&c->budget);
 }
@@ -296,6 +324,15 @@ static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int 
     clock_pause(stalled < 20 ? 0 : PAUSE_NS);
 }
 
+/* Only what waits for sections stands in the way: for our own, or for long enough. */
+static bool sections_block(struct admission *a, struct claim *claim, int tries)
+{
+    if (!a->cache->borrow)
+        return false;
+    dispose_waiting(a->cache, claim);
+    return missing(a, claim) > 0 && to_evict(a, claim) == 0 && (own_waiting(a) > 0 || tries >= SECTION_TURNS);
+}
+
 static bool admit_hard(struct admission *a, struct claim *claim)
 {
     bool mine = false, done = false;
@@ -306,6 +343,8 @@ static bool admit_hard(struct admission *a, struct claim *claim)
         size_t before = claim->have;
 
         evict_all(a, claim);
+        if (sections_block(a, claim, tries))
+            break;
         if ((done = is_enough(a, claim) || (evict_old(a, claim) && is_enough(a, claim))))
             break;
         if (is_hopeless(a, claim))
@@ -335,24 +374,53 @@ static bool admit_easy(struct admission *a, struct claim *claim)
     return false;
 }
 
+/* Values wait for sections: evict before room is needed, so that they have waited by then. */
+static void evict_ahead(const struct admission *a)
+{
+    struct brim_cache *c = a->cache;
+    size_t ahead = budget_capacity(&c->budget) / AHEAD_PART;
+    int64_t room = budget_room(&c->budget);
+    size_t coming = (size_t)(room > 0 ? room : 0) + limbo_charge(&c->limbo);
+    struct shard_sweep w = sweep_for(a, false);
+    struct entry_list left = {NULL, NULL};
+
+    if (coming >= ahead / 2 || dispose_is_under_way())
+        return;
+    w.need = ahead - coming;
+    w.most = AHEAD_MOST;
+    for (unsigned rounds = 0; rounds < AHEAD_MOST && w.freed < w.need && w.taken < w.most; rounds++)
+        shard_evict(choose_shard(c, a->by.t, NULL), &w, a->by.t, a->by.st, &left);
+    dispose(&left, NULL);
+}
+
+static brim_status admit_by_evicting(struct admission *a, struct claim *claim)
+{
+    atom_store_relaxed(&a->cache->pressed, 1); /* relaxed: a hint */
+    dispose_waiting(a->cache, claim);
+    if (!is_enough(a, claim) && !admit_easy(a, claim) && (is_hopeless(a, claim) || !admit_hard(a, claim))) {
+        give_up(claim, 0);
+        return BRIM_FULL;
+    }
+    give_up(claim, a->charge);
+    return BRIM_OK;
+}
+
 brim_status admit(struct admission *a)
 {
     struct claim claim = {a->cache, a->by, 0};
     size_t capacity = budget_capacity(&a->cache->budget);
+    brim_status status = BRIM_OK;
 
     a->keep_old = true;
     if (a->charge > capacity || capacity == 0)
         return BRIM_TOO_BIG;
-    if (take(&claim, a->charge))
-        return BRIM_OK;
-    if (dispose_is_under_way())
-        return BRIM_FULL;
-    if (!admit_easy(a, &claim) && (is_hopeless(a, &claim) || !admit_hard(a, &claim))) {
-        give_up(&claim, 0);
-        return BRIM_FULL;
-    }
-    give_up(&claim, a->charge);
-    return BRIM_OK;
+    if (!take(&claim, a->charge))
+        status = dispose_is_under_way() ? BRIM_FULL : admit_by_evicting(a, &claim);
+    else
+        dispose_waiting(a->cache, NULL);
+    if (a->cache->borrow && atom_load_relaxed(&a->cache->pressed)) /* relaxed: as above */
+        evict_ahead(a);
+    return status;
 }
 
 bool admit_entry(struct admission *a)

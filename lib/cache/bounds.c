@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "cache/admit.h"
+#include "cache/section.h"
 
-enum { POLL_NS = 100000, NO_TIMEOUT = -1 };
+enum { POLL_NS = 100000 };
 
 size_t brim_capacity(const brim_cache *c)
 {
@@ -63,6 +64,7 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
     room = budget_room(&c->budget);
     if (room < 0 && !dispose_is_under_way())
         (void)admit_evict(c, caller_of(c), (size_t)-room, -1);
+    dispose_waiting(c, NULL);
     status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
     cache_drop_live(c, thread_self());
     return status;
@@ -98,12 +100,16 @@ void brim_unreserve(brim_cache *c, size_t cost)
 
 size_t brim_trim(brim_cache *c, size_t target)
 {
-    size_t used = brim_used(c), freed;
+    size_t used, waiting, freed = 0;
 
-    if (c == NULL || used <= target)
+    if (c == NULL)
         return 0;
     tally_add(&c->live, thread_self());
-    freed = admit_evict(c, caller_of(c), used - target, -1);
+    dispose_waiting(c, NULL);
+    used = brim_used(c);
+    waiting = limbo_charge(&c->limbo); /* goes without our help */
+    if (used > target && used - target > waiting)
+        freed = admit_evict(c, caller_of(c), used - target - waiting, -1);
     cache_drop_live(c, thread_self());
     return freed;
 }
@@ -124,38 +130,76 @@ size_t brim_trim_kind(brim_cache *c, const brim_kind *kind, size_t target)
 /* ---- Draining */
 
 struct drain {
+    struct brim_cache *cache;
     const struct stripe *own;
     uint64_t deadline;
     int timeout_ms;
-    brim_status status;
 };
 
+static bool is_late(const struct drain *d)
+{
+    if (d->timeout_ms >= 0 && clock_now() >= d->deadline)
+        return true;
+    clock_pause(POLL_NS);
+    return false;
+}
+
+struct ending {
+    const struct drain *drain;
+    bool late;
+};
+
+/* What others have begun to end. */
 static void drain_stripe(struct stripe *st, void *arg)
 {
-    struct drain *d = arg;
+    struct ending *x = arg;
     uint64_t dying = atom_load_acquire(&st->dying);
 
-    if (st == d->own && !st->shared)
+    if (st == x->drain->own && !st->shared)
         return;
-    while (d->status == BRIM_OK && (int64_t)(dying - atom_load_acquire(&st->destroyed)) > 0) {
-        if (d->timeout_ms >= 0 && clock_now() >= d->deadline)
-            d->status = BRIM_TIMEOUT;
-        else
-            clock_pause(POLL_NS);
+    while (!x->late && (int64_t)(dying - atom_load_acquire(&st->destroyed)) > 0)
+        x->late = is_late(x->drain);
+}
+
+static bool drain_stripes(const struct drain *d)
+{
+    struct ending x = {d, false};
+
+    stripes_each(&d->cache->stripes, drain_stripe, &x);
+    return !x.late;
+}
+
+/* What waits for sections, until none of it is left. */
+static bool drain_limbo(const struct drain *d)
+{
+    struct limbo *l = &d->cache->limbo;
+    uint64_t mark = limbo_mark(l);
+
+    for (;;) {
+        dispose_waiting(d->cache, NULL);
+        if (limbo_is_past(l, mark))
+            return true;
+        if (is_late(d))
+            return false;
     }
 }
 
 brim_status brim_drain(brim_cache *c, int timeout_ms)
 {
-    struct drain d = {NULL, 0, timeout_ms, BRIM_OK};
+    struct drain d = {c, NULL, 0, timeout_ms};
+    bool done;
 
     if (c == NULL)
         return BRIM_INVALID;
-    if (dispose_is_under_way())
-        return BRIM_DEADLOCK; /* what this thread is destroying cannot be waited for by itself */
     d.own = caller_of(c).st;
+    /* What this thread is destroying, or its own section lends, cannot be waited for by itself. */
+    if (dispose_is_under_way() || (c->borrow && section_stripe(c, thread_self()) != NULL))
+        return BRIM_DEADLOCK;
     if (timeout_ms >= 0)
         d.deadline = clock_now() + (uint64_t)timeout_ms * 1000000u;
-    stripes_each(&c->stripes, drain_stripe, &d);
-    return d.status;
+    tally_add(&c->live, thread_self()); /* a callback may free the cache */
+    /* On their way into the limbo, in it, and on their way out of it. */
+    done = drain_stripes(&d) && (!c->borrow || (drain_limbo(&d) && drain_stripes(&d)));
+    cache_drop_live(c, thread_self());
+    return done ? BRIM_OK : BRIM_TIMEOUT;
 }

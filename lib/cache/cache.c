@@ -5,6 +5,8 @@
 
 #include "cache/dispose.h"
 #include "cache/fork.h"
+#include "cache/registry.h"
+#include "cache/section.h"
 #include "cache/walk.h"
 
 enum {
@@ -39,7 +41,7 @@ static brim_status validate(const brim_options *o)
         return BRIM_INVALID;
     if (a != NULL && (a->size < sizeof *a || a->alloc == NULL || a->free == NULL))
         return BRIM_INVALID;
-    if (o->borrow || o->protect_frame || o->now != NULL)
+    if (o->protect_frame || o->now != NULL)
         return BRIM_UNSUPPORTED;
     return BRIM_OK;
 }
@@ -79,6 +81,7 @@ static void destroy_parts(struct brim_cache *c)
     slab_destroy(&c->slab);
     kinds_destroy(c);
     stripes_destroy(&c->stripes);
+    limbo_destroy(&c->limbo);
     lock_destroy(&c->kind_lock);
     if (c->name != NULL)
         mem_free(&mem, c->name, strlen(c->name) + 1, 1);
@@ -120,10 +123,14 @@ static struct brim_cache *make_frame(const brim_allocator *mem)
         goto no_stripes;
     if (!lock_init(&c->kind_lock, RANK_KIND))
         goto no_lock;
+    if (!limbo_init(&c->limbo))
+        goto no_limbo;
     if (!slab_init(&c->slab, &c->mem))
         goto no_slab;
     return c;
 no_slab:
+    limbo_destroy(&c->limbo);
+no_limbo:
     lock_destroy(&c->kind_lock);
 no_lock:
     stripes_destroy(&c->stripes);
@@ -137,6 +144,7 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
     brim_status status;
 
     c->charge_overhead = o->charge_overhead;
+    c->borrow = o->borrow;
     c->shard_bits = choose_shard_bits(o);
     c->gone = o->gone;
     c->gone_arg = o->gone_arg;
@@ -148,8 +156,13 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
         return BRIM_NOMEM;
     if ((status = kind_get(c, o->kind, &c->default_kind)) != BRIM_OK)
         return status;
+    if (!fork_start())
+        return BRIM_NOMEM;
     tally_add(&c->live, thread_self());
-    return fork_join(c) ? BRIM_OK : BRIM_NOMEM;
+    if (c->borrow)
+        section_allow(c);
+    registry_join(c);
+    return BRIM_OK;
 }
 
 brim_status brim_cache_new(const brim_options *o, brim_cache **out)
@@ -185,7 +198,7 @@ static void finish(struct brim_cache *c)
     void (*gone)(void *) = c->gone;
     void *arg = c->gone_arg;
 
-    fork_leave(c);
+    registry_leave(c);
     epoch_wait(&epoch_process); /* who dropped the others may still be on its way out */
     destroy_parts(c);
     if (gone != NULL)
@@ -207,6 +220,8 @@ void brim_cache_free(brim_cache *c)
     walk_remove_all(c, BRIM_FREED);
     kinds_close(c);
     (void)tally_close(&c->live); /* never the last: our own hold is still among them */
+    if (c->borrow)
+        section_forbid(c);
     cache_drop_live(c, thread_self());
 }
 

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "brim.h"
 #include "cache/kind.h"
+#include "cache/limbo.h"
 #include "part/slab.h"
 #include "part/stripe.h"
 #include "part/tally.h"
@@ -26,7 +27,7 @@ struct brim_cache {
     struct hasher hash;
     struct shard *shards;
     unsigned shard_count, shard_bits;
-    bool charge_overhead;
+    bool charge_overhead, borrow;
     struct kind *default_kind;
     char *name;
     void (*gone)(void *);
@@ -34,7 +35,7 @@ struct brim_cache {
 
     struct stripes stripes;
     struct slab slab;
-    struct tally live; /* entries that exist, and one for the cache itself */
+    struct tally live; /* entries that exist, one for the cache itself, and with borrow one for all sections */
     struct budget budget;
     struct budget entries;         /* of max_entries */
     ATOM(uint64_t) by_user;        /* reserved by brim_reserve */
@@ -42,8 +43,12 @@ struct brim_cache {
     ATOM(struct thread *) turn;    /* the large admission that keeps what it has: see admit.c */
     struct lock kind_lock;
     ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
+    struct limbo limbo;        /* with borrow only, as the next three */
+    ATOM(uint32_t) pressed;    /* an admission has found no room: evict ahead from now on */
+    ATOM(uint32_t) freed;      /* brim_cache_free has been called */
+    ATOM(uint32_t) sections_over; /* and no section is left: their hold on `live' has been dropped */
 
-    struct brim_cache *next, **back; /* the list of all: fork.c's lock */
+    struct brim_cache *next, **back; /* the list of all: registry.c's lock */
 };
 
 /* Who calls, where: looked up once for each call. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/admit.h"
 
+enum { WAITING = 4 };
 
 struct disposal {
     struct entry_list left;
+    struct brim_cache *waiting[WAITING]; /* their limbos are to be looked at; counted alive */
+    unsigned caches;
+    struct claim *claim;
 };
 
 static void retire(struct brim_cache *c, struct entry *e)
@@ -92,51 +96,110 @@ static bool give_back(struct brim_cache *c, struct entry *e)
     return (events & ENTRY_LAST) != 0;
 }
 
-static void end_entry(struct entry *e, struct claim *claim)
+/* End what need not wait, in one go for all that has come to the limbo since. */
+static void end_waiting(struct disposal *d)
+{
+    struct brim_cache *c = d->waiting[--d->caches];
+    struct entry_list passed = {NULL, NULL};
+    struct caller by = caller_of(c);
+    struct entry *e;
+
+    limbo_take(&c->limbo, &c->stripes, by.st, &passed);
+    while ((e = entry_list_pop(&passed)) != NULL) {
+        /* Whoever evicted it: what it frees is ours now. */
+        e->eviction = entry_flags(e) & ENTRY_UNCHARGED ? 0 : ENTRY_CLAIMED;
+        if (entry_end_wait(e))
+            end_value(c, e, d->claim);
+        else
+            stripe_add(caller_of(c).st, destroyed, 1); /* held again: the end is another's */
+    }
+    cache_drop_live(c, thread_self());
+}
+
+/* False: it has too many to look at already. */
+static bool note_waiting(struct disposal *d, struct brim_cache *c)
+{
+    for (unsigned i = 0; i < d->caches; i++)
+        if (d->waiting[i] == c)
+            return true;
+    if (d->caches == WAITING)
+        return false;
+    tally_add(&c->live, thread_self());
+    d->waiting[d->caches++] = c;
+    return true;
+}
+
+static void wait_for_sections(struct disposal *d, struct brim_cache *c, struct entry *e)
+{
+    while (!note_waiting(d, c))
+        end_waiting(d);
+    limbo_push(&c->limbo, e);
+    stripe_add(caller_of(c).st, destroyed, 1); /* passed on */
+}
+
+static void end_entry(struct disposal *d, struct entry *e)
 {
     struct brim_cache *c = cache_of(e);
 
     if (e->priority != ENTRY_NO_CAUSE)
         announce(c, e);
-    if (entry_is_dead(e) || give_back(c, e))
-        end_value(c, e, claim);
+    if (!entry_is_dead(e) && !give_back(c, e))
+        return;
+    if (c->borrow)
+        wait_for_sections(d, c, e);
+    else
+        end_value(c, e, d->claim);
+}
+
+static void run(struct disposal *d)
+{
+    thread_tls.disposal = d;
+    while (d->left.head != NULL || d->caches > 0) {
+        if (d->left.head != NULL)
+            end_entry(d, entry_list_pop(&d->left));
+        else
+            end_waiting(d);
+    }
+    thread_tls.disposal = NULL;
 }
 
 void dispose(struct entry_list *left, struct claim *claim)
 {
-    struct disposal d = {*left};
-    struct entry *e;
+    struct disposal d = {.left = *left, .claim = claim};
 
     left->head = left->tail = NULL;
     if (d.left.head == NULL)
         return;
-    if (thread_tls.disposal != NULL) {
-        struct disposal *outer = thread_tls.disposal;
-        while ((e = entry_list_pop(&d.left)) != NULL)
-            entry_list_push(&outer->left, e);
-        return;
-    }
-    thread_tls.disposal = &d;
-    while ((e = entry_list_pop(&d.left)) != NULL)
-        end_entry(e, claim);
-    thread_tls.disposal = NULL;
+    if (thread_tls.disposal != NULL)
+        entry_list_join(&thread_tls.disposal->left, &d.left);
+    else
+        run(&d);
 }
 
-void dispose_last(struct entry *e)
+void dispose_waiting(struct brim_cache *c, struct claim *claim)
 {
-    struct entry_list one = {NULL, NULL};
+    struct disposal d = {.claim = claim};
 
-    stripe_add(caller_of(cache_of(e)).st, dying, 1);
-    entry_list_push(&one, e);
-    dispose(&one, NULL);
+    if (!c->borrow || limbo_count(&c->limbo) == 0)
+        return;
+    if (thread_tls.disposal != NULL) {
+        (void)note_waiting(thread_tls.disposal, c);
+    } else {
+        (void)note_waiting(&d, c);
+        run(&d);
+    }
 }
 
 void dispose_lasts(struct entry_list *last)
 {
+    struct entry_list all = {NULL, NULL};
     struct entry *e;
 
-    while ((e = entry_list_pop(last)) != NULL)
-        dispose_last(e);
+    while ((e = entry_list_pop(last)) != NULL) {
+        stripe_add(caller_of(cache_of(e)).st, dying, 1);
+        entry_list_push(&all, e);
+    }
+    dispose(&all, NULL);
 }
 
 bool dispose_is_under_way(void)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What happens to entries that have left: announced to their kind's listener, and, when nobody holds them, destroyed,
- * one before the next, no lock held, in no section (G1, G3).  A call made by one of these callbacks adds what it made
- * leave to the list of the outermost call, so that the stack stays bounded.
+ * one before the next, no lock held, in no section of the library's own (G1, G3).  A call made by one of these
+ * callbacks adds what it made leave to the list of the outermost call, so that the stack stays bounded.  In a cache
+ * with options.borrow values are not destroyed at once: they go to its limbo, and from there as soon as they may.
  */
 #ifndef BRIM_CACHE_DISPOSE_H
 #define BRIM_CACHE_DISPOSE_H
@@ -23,10 +24,16 @@ struct claim {
 void dispose(struct entry_list *left, struct claim *claim);
 
 /*
- * dispose_last(e), dispose_lasts(last):
- * End one entry, or a list of them, whose last hold is gone (ENTRY_LAST), announced long ago.
+ * dispose_waiting(c, claim):
+ * End what need not wait for sections any longer.  What it frees goes to ${claim}, if that is not NULL.  In a
+ * destructor or listener: later, by the outermost call.
  */
-void dispose_last(struct entry *e);
+void dispose_waiting(struct brim_cache *c, struct claim *claim);
+
+/*
+ * dispose_lasts(last):
+ * End entries whose last hold is gone (ENTRY_LAST), announced long ago.
+ */
 void dispose_lasts(struct entry_list *last);
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/dispose.h"
+#include "cache/find.h"
 #include "entry/slot.h"
 
 brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
@@ -38,7 +39,7 @@ bool brim_contains(brim_cache *c, const void *key, size_t key_len)
     t = thread_self();
     hash = hash_bytes(&c->hash, key, key_len);
     section_enter(t);
-    there = shard_contains(cache_shard(c, hash_place(hash)), hash, key, key_len);
+    there = shard_peek(cache_shard(c, hash_place(hash)), hash, key, key_len) != NULL;
     section_leave(t);
     return there;
 }
@@ -51,35 +52,17 @@ bool brim_remove(brim_cache *c, const void *key, size_t key_len)
 
     if (c == NULL || cache_key_is_bad(key, key_len))
         return false;
+    dispose_waiting(c, NULL);
     hash = hash_bytes(&c->hash, key, key_len);
     removed = shard_remove_key(cache_shard(c, hash_place(hash)), hash, key, key_len, caller_of(c).st, &left);
     dispose(&left, NULL);
     return removed;
 }
 
-/*
- * Through a handle: nothing is hashed or probed.  In a section, which keeps the entry and with it the cache: a slot's
- * count may go as soon as it was read.  ${*last} as with shard_find.
- */
-static bool hold_entry(struct entry *e, struct thread *t, bool count_miss, struct entry **last)
-{
-    struct stripe *st = stripe_ready(&cache_of(e)->stripes, t);
-    unsigned events = entry_try_hold(e);
-
-    shard_count_pins(st, e, events);
-    *last = events & ENTRY_LAST ? e : NULL;
-    if (events & ENTRY_HELD) {
-        entry_mark_used(e);
-        stripe_add(st, hits, 1);
-    } else if (count_miss) {
-        stripe_add(st, misses, 1);
-    }
-    return (events & ENTRY_HELD) != 0;
-}
-
 brim_ref *brim_key_find(brim_key *key)
 {
-    struct entry *e = entry_of_key(key), *last;
+    struct entry_list last = {NULL, NULL};
+    struct entry *e = entry_of_key(key);
     struct thread *t;
     bool held;
 
@@ -87,33 +70,33 @@ brim_ref *brim_key_find(brim_key *key)
         return NULL;
     t = thread_self();
     section_enter(t);
-    held = hold_entry(e, t, true, &last);
+    held = find_by_handle(e, t, true, &last);
     section_leave(t);
-    if (last != NULL)
-        dispose_last(last);
+    if (unlikely(last.head != NULL))
+        dispose_lasts(&last);
     return held ? ref_of(e) : NULL;
 }
 
 /* An entry that has left is a miss only while the slot still names it (G6). */
 brim_ref *brim_slot_find(brim_slot *slot)
 {
-    struct entry *e, *last;
+    struct entry *e;
     bool held, again;
 
     if (slot == NULL)
         return NULL;
     do {
+        struct entry_list last = {NULL, NULL};
         struct thread *t = thread_self();
 
         section_enter(t);
         e = slot_peek((struct slot *)(void *)slot);
-        held = e != NULL && hold_entry(e, t, false, &last);
+        held = e != NULL && find_by_handle(e, t, false, &last);
         again = e != NULL && !held && slot_peek((struct slot *)(void *)slot) != e;
         if (e != NULL && !held && !again)
             stripe_add(stripe_ready(&cache_of(e)->stripes, t), misses, 1);
         section_leave(t);
-        if (e != NULL && last != NULL)
-            dispose_last(last);
+        dispose_lasts(&last);
     } while (again);
     return held ? ref_of(e) : NULL;
 }

@@ -4,17 +4,17 @@
 #include <pthread.h>
 
 #include "cache/admit.h"
+#include "cache/registry.h"
 
-static struct lock list_lock; /* protects all below */
-static struct brim_cache *list;
+static struct brim_cache *list; /* as registry_lock gave it; valid between prepare and parent or child */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
 
-/* By rank: the list, every shard, every arena, every list of kinds.  Then nobody is within a reservation. */
+/* By rank: the list, every shard, every arena, every list of kinds and limbo.  Then nobody is within a reservation. */
 static void prepare(void)
 {
-    lock_acquire(&list_lock);
+    list = registry_lock();
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_acquire_same_rank(&c->shards[i].lock);
@@ -22,6 +22,8 @@ static void prepare(void)
         slab_lock_all(&c->slab);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->kind_lock);
+    for (struct brim_cache *c = list; c != NULL; c = c->next)
+        lock_acquire_same_rank(&c->limbo.lock);
     admit_close_gate();
 }
 
@@ -29,12 +31,13 @@ static void parent(void)
 {
     admit_open_gate();
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
+        lock_release(&c->limbo.lock);
         lock_release(&c->kind_lock);
         slab_unlock_all(&c->slab);
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_release(&c->shards[i].lock);
     }
-    lock_release(&list_lock);
+    registry_unlock();
 }
 
 struct orphan {
@@ -42,13 +45,18 @@ struct orphan {
     struct stripe *own;
 };
 
-/* What a thread that is gone had reserved is room again; the values it was about to destroy stay held. */
+/*
+ * What a thread that is gone had reserved is room again; the values it was about to destroy stay held; its sections
+ * are over.  The shared stripe's go on if the forking thread may have one of them.
+ */
 static void end_stripe(struct stripe *st, void *arg)
 {
     struct orphan *o = arg;
 
     if (st == o->own)
         return;
+    atom_store_relaxed(&st->nesting, 0);
+    atom_store_relaxed(&st->section.epoch, 0);
     budget_give(&o->cache->budget, atom_load_relaxed(&st->reserved));
     atom_store_relaxed(&st->reserved, 0);
     atom_store_relaxed(&st->destroyed, atom_load_relaxed(&st->dying));
@@ -70,29 +78,11 @@ static void child(void)
 
 static void start(void)
 {
-    ready = lock_init(&list_lock, RANK_LIST) && pthread_atfork(prepare, parent, child) == 0;
+    ready = registry_start() && pthread_atfork(prepare, parent, child) == 0;
 }
 
-bool fork_join(struct brim_cache *c)
+bool fork_start(void)
 {
     pthread_once(&once, start);
-    if (!ready)
-        return false;
-    lock_acquire(&list_lock);
-    c->next = list;
-    c->back = &list;
-    if (list != NULL)
-        list->back = &c->next;
-    list = c;
-    lock_release(&list_lock);
-    return true;
-}
-
-void fork_leave(struct brim_cache *c)
-{
-    lock_acquire(&list_lock);
-    *c->back = c->next;
-    if (c->next != NULL)
-        c->next->back = c->back;
-    lock_release(&list_lock);
+    return ready;
 }

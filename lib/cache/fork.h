@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list of all caches, and what fork does to them (G12): the parent takes every lock, so that the child's copy is
+ * What fork does to all caches (G12): the parent takes every lock, so that the child's copy is
  * whole; the child frees the records, sections and reservations of the threads that it does not have.
  */
 #ifndef BRIM_CACHE_FORK_H
 #define BRIM_CACHE_FORK_H
 
-#include "cache/cache.h"
+#include <stdbool.h>
 
 /*
- * fork_join(c), fork_leave(c):
- * Put ${c} on the list, and take it off.  Joining fails if the handlers cannot be registered.
+ * fork_start():
+ * Register the handlers, at the first call.  False: they cannot be.
  */
-bool fork_join(struct brim_cache *c);
-void fork_leave(struct brim_cache *c);
+bool fork_start(void);
 
 #endif

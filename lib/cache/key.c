@@ -20,6 +20,7 @@ bool brim_key_remove(brim_key *key)
     if (key == NULL)
         return false;
     c = cache_of(e);
+    dispose_waiting(c, NULL);
     removed = shard_remove(cache_shard(c, e->place), e, BRIM_REMOVED, caller_of(c).st, &left);
     dispose(&left, NULL);
     return removed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/admit.h"
+#include "cache/find.h"
 
 void *brim_ref_value(const brim_ref *ref)
 {
@@ -82,25 +83,23 @@ brim_status brim_ref_set_cost(brim_ref *ref, size_t cost)
 brim_ref *brim_ref_copy(brim_ref *ref)
 {
     if (ref != NULL)
-        entry_copy_hold(entry_of_ref(ref));
+        (void)entry_copy_hold(entry_of_ref(ref));
     return ref;
 }
 
 void brim_release(brim_ref *ref)
 {
-    struct entry *e = entry_of_ref(ref);
-    struct caller by;
-    unsigned events;
+    struct entry_list last = {NULL, NULL};
+    struct thread *t;
 
     if (ref == NULL)
         return;
-    by = caller_of(cache_of(e));
-    section_enter(by.t);
-    events = entry_release(e);
-    shard_count_pins(by.st, e, events);
-    section_leave(by.t);
-    if (unlikely(events & ENTRY_LAST))
-        dispose_last(e);
+    t = thread_self();
+    section_enter(t);
+    ref_let_go(entry_of_ref(ref), t, &last);
+    section_leave(t);
+    if (unlikely(last.head != NULL))
+        dispose_lasts(&last);
 }
 
 bool brim_release_with(brim_ref *ref, unsigned flags)

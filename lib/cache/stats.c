@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "base/clock.h"
 #include "cache/cache.h"
 
 #define SUM(c, field) stripes_sum(&(c)->stripes, offsetof(struct stripe, field))
@@ -13,6 +14,23 @@ static size_t overhead(const brim_cache *c)
     for (unsigned i = 0; i < c->shard_count; i++)
         n += atom_load_relaxed(&c->shards[i].bytes);
     return n;
+}
+
+static void count_section(struct stripe *st, void *arg)
+{
+    uint64_t epoch = atom_load_relaxed(&st->section.epoch); /* relaxed: a statistic */
+
+    *(unsigned *)arg += st->section.shared ? (unsigned)epoch : epoch != 0;
+}
+
+static void fill_waiting(brim_cache *c, brim_stats *s)
+{
+    uint64_t now = clock_now(), since = atom_load_relaxed(&c->limbo.since);
+
+    stripes_each(&c->stripes, count_section, &s->sections);
+    s->waiting = limbo_charge(&c->limbo);
+    s->waiting_values = (size_t)limbo_count(&c->limbo);
+    s->waiting_ns = s->waiting_values == 0 ? 0 : now > since ? now - since : 1;
 }
 
 static void fill(brim_cache *c, brim_stats *s)
@@ -33,6 +51,7 @@ static void fill(brim_cache *c, brim_stats *s)
         s->values += tally_count(&k->values);
     s->overhead = overhead(c);
     s->shards = c->shard_count;
+    fill_waiting(c, s);
 }
 
 void brim_stats_get_sized(brim_cache *c, const brim_kind *kind, brim_stats *out, size_t size)

@@ -27,6 +27,7 @@ void brim_clear(brim_cache *c)
         return;
     tally_add(&c->live, thread_self()); /* a callback may free the cache */
     walk_remove_all(c, BRIM_CLEARED);
+    dispose_waiting(c, NULL);
     cache_drop_live(c, thread_self());
 }
 

@@ -97,10 +97,8 @@ unsigned entry_release(struct entry *e)
         s = atom_sub_release(&e->state, STATE_REF);
     if (unlikely(refs_of(s) == 0))
         debug_panic("brim: a ref was released twice");
-    if (s & STATE_DEAD)
-        return 0;
     events = held_of(s) == 1 ? ENTRY_UNPIN : 0;
-    if (refs_of(s) == 1)
+    if (refs_of(s) == 1 && !(s & STATE_DEAD))
         events |= try_die(e);
     return events;
 }
@@ -126,21 +124,31 @@ unsigned entry_try_hold(struct entry *e)
         return ENTRY_HELD | (held_of(s) == 0 ? ENTRY_PIN : 0);
     if (!PLANTED(entry_left_relaxed))
         (void)atom_load_acquire(&e->state); /* as above */
-    if (s & STATE_DEAD) {
-        (void)atom_sub_relaxed(&e->state, STATE_REF); /* relaxed: dead, nothing follows from it */
-        return 0;
-    }
     events = held_of(s) == 0 ? ENTRY_PIN : 0;
-    return events | entry_release(e);
+    return events | entry_release(e); /* also of a dead one: its wait may end in between, and find our hold */
 }
 
-void entry_copy_hold(struct entry *e)
+bool entry_end_wait(struct entry *e)
 {
-    /* Relaxed: the caller's own hold keeps all in place. */
+    /* Acquire: who held it in its section and has released it is done with it (edge destroy). */
+    uint64_t s = PLANTED(entry_wait_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
+
+    if (PLANTED(entry_wait_ignores_holds))
+        return true;
+    while (refs_of(s) != 0)
+        if (atom_cas_acq_rel(&e->state, &s, s - STATE_DEAD - STATE_KEY))
+            return false;
+    return true;
+}
+
+unsigned entry_copy_hold(struct entry *e)
+{
+    /* Relaxed: the caller's own hold, or its section, keeps all in place. */
     uint64_t s = atom_add_relaxed(&e->state, STATE_REF);
 
     if (unlikely(refs_of(s) >= COUNT_LIMIT))
         debug_panic("brim: too many refs on one entry");
+    return held_of(s) == 0 ? ENTRY_PIN : 0;
 }
 
 /* ---- Keys */

@@ -11,7 +11,7 @@
  *           that find out in the same step that the entry has left
  *   keys    counts of brim_key handles and slots, and one for the thread that destroys the value
  *   linked  look-ups may hold it; set at birth, cleared once, under the shard's mutex
- *   dead    the value belongs to one thread, which destroys it; set once, by a compare-and-swap from refs = 0
+ *   dead    the value belongs to one thread, which destroys it; set by a compare-and-swap from refs = 0
  *   used    found since eviction last looked
  *   hot     not used yet: room for holds that are published instead of counted
  *
@@ -27,6 +27,8 @@
  *   LEFT   --release: -ref (release), refs > 0--> LEFT
  *   LEFT   --release: refs now 0--> try: cas +dead +key (acq_rel) while refs = 0--> DEAD    one thread wins
  *   DEAD   --hold and its undoing--> DEAD            trigger nothing: dead is set
+ *   DEAD   --hold of a borrower: +ref--> DEAD        in its section, for which the destroyer waits
+ *   DEAD   --the wait is over, refs > 0: cas -dead -key (acq_rel)--> LEFT    only where values are borrowed
  *   DEAD   --the destroyer is done: -key (acq_rel)--> keys > 0: DEAD, the value gone; keys = 0: FREED
  *   DEAD   --last key dropped: -key--> FREED         only if the destroyer's own is gone already
  *
@@ -124,10 +126,18 @@ unsigned entry_try_hold(struct entry *e);
 
 /*
  * entry_copy_hold(e), entry_copy_key(e):
- * One more of what the caller has.
+ * One more of what the caller has; a hold also of what it has borrowed, in a section that has not ended.  Returns
+ * PIN.
  */
-void entry_copy_hold(struct entry *e);
+unsigned entry_copy_hold(struct entry *e);
 void entry_copy_key(struct entry *e);
+
+/*
+ * entry_end_wait(e):
+ * ${e}'s value is the caller's and has waited for all sections that may have borrowed it.  False: one of them holds
+ * it; then it is the caller's no more.
+ */
+bool entry_end_wait(struct entry *e);
 
 /*
  * entry_release(e):
@@ -233,6 +243,19 @@ static inline void entry_list_push(struct entry_list *l, struct entry *e)
     else
         l->head = e;
     l->tail = e;
+}
+
+/* Move all of ${from} behind ${l}. */
+static inline void entry_list_join(struct entry_list *l, struct entry_list *from)
+{
+    if (from->head == NULL)
+        return;
+    if (l->tail != NULL)
+        atom_store_release(&l->tail->next, (uintptr_t)from->head | 1);
+    else
+        l->head = from->head;
+    l->tail = from->tail;
+    from->head = from->tail = NULL;
 }
 
 static inline struct entry *entry_list_pop(struct entry_list *l)

@@ -4,7 +4,8 @@
 #ifndef BRIM_RELACY
 #include "base/clock.h"
 #include "part/membarrier.h"
-struct epoch epoch_process = {{1}, {0}, {NULL}};
+struct epoch_mode epoch_mode;
+struct epoch epoch_process = {{1}, {NULL}};
 #endif
 
 /*
@@ -12,14 +13,14 @@ struct epoch epoch_process = {{1}, {0}, {NULL}};
  * store, our load comes after the bump in the one order of all such accesses, reads it, and so sees all that was
  * unlinked before it.  No fence: ThreadSanitizer does not follow them.
  */
-void epoch_enter_fenced(struct epoch *d, struct thread *t)
+void epoch_enter_fenced(struct epoch *d, struct epoch_reader *r)
 {
-    if (t->shared)
-        atom_add_seq_cst(&t->epoch, (uint64_t)1);
+    if (r->shared)
+        (void)atom_add_seq_cst(&r->epoch, (uint64_t)1);
     else if (PLANTED(epoch_enter_relaxed))
-        atom_store_relaxed(&t->epoch, atom_load_relaxed(&d->now));
+        atom_store_relaxed(&r->epoch, atom_load_relaxed(&d->now));
     else
-        atom_store_seq_cst(&t->epoch, atom_load_relaxed(&d->now));
+        atom_store_seq_cst(&r->epoch, atom_load_acquire(&d->now));
     (void)atom_load_seq_cst(&d->now);
 }
 
@@ -28,29 +29,32 @@ uint64_t epoch_stamp(struct epoch *d)
     return atom_add_seq_cst(&d->now, (uint64_t)1);
 }
 
-/* Make every other thread pass a full barrier.  After a refusal sections enter fenced, which needs none. */
-static void barrier_everywhere(struct epoch *d)
+/* After a refusal sections enter fenced, which needs no barrier. */
+void epoch_barrier(void)
 {
 #ifndef BRIM_RELACY
-    if (!atom_load_relaxed(&d->asymmetric) || membarrier_all())
+    if (!atom_load_relaxed(&epoch_mode.asymmetric) || membarrier_all())
         return;
-    atom_store_seq_cst(&d->asymmetric, 0);
+    atom_store_seq_cst(&epoch_mode.asymmetric, 0);
     clock_pause(20000000);
-#else
-    (void)d;
 #endif
+}
+
+uint64_t epoch_entered(const struct epoch_reader *r)
+{
+    uint64_t e = atom_load_seq_cst(&((struct epoch_reader *)(uintptr_t)r)->epoch);
+
+    if (PLANTED(epoch_ignores_readers) || e == 0)
+        return EPOCH_NONE;
+    return r->shared ? 0 : e;
 }
 
 bool epoch_passed(struct epoch *d, uint64_t stamp)
 {
-    barrier_everywhere(d);
-    for (struct thread *t = atom_load_seq_cst(&d->threads); t != NULL; t = t->next) {
-        uint64_t e = atom_load_seq_cst(&t->epoch);
-        if (PLANTED(epoch_ignores_readers))
-            continue;
-        if (e != 0 && (t->shared || e <= stamp))
+    epoch_barrier();
+    for (struct thread *t = atom_load_seq_cst(&d->threads); t != NULL; t = t->next)
+        if (epoch_entered(&t->reader) <= stamp)
             return false;
-    }
     return true;
 }
 

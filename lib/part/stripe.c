@@ -30,7 +30,7 @@ bool stripes_init(struct stripes *s, const brim_allocator *mem)
 
     if (first == NULL)
         return false;
-    first[0].shared = true;
+    first[0].shared = first[0].section.shared = true;
     s->mem = mem;
     atom_store_release(&s->chunk[0], first);
     return true;

@@ -12,13 +12,16 @@
 #include "part/thread.h"
 
 struct stripe {
-    ATOM(uint64_t) hits, misses, insertions, refused;
-    ATOM(uint64_t) left[7];          /* by brim_cause */
+    ATOM(uint64_t) hits, misses;
     ATOM(uint64_t) pinned;           /* signed: + when an entry's first hold is taken, - when its last one goes */
-    ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
-    ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about */
+    struct epoch_reader section;     /* of the cache's own domain: see cache/section.c */
+    ATOM(uint32_t) nesting;          /* of sections; not of the shared stripe */
     bool shared;
-};
+    ATOM(uint64_t) insertions, refused;
+    ATOM(uint64_t) left[7];          /* by brim_cause */
+    ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
+    ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about or passed on */
+} __attribute__((aligned(128)));
 
 enum { STRIPE_CHUNKS = 24, STRIPE_FIRST = 8 };
 

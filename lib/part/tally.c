@@ -36,6 +36,21 @@ void tally_add(struct tally *y, struct thread *t)
     section_leave(t);
 }
 
+bool tally_try_add(struct tally *y, struct thread *t)
+{
+    uint64_t total;
+
+    if (likely(!atom_load_acquire(&y->closing))) {
+        (void)atom_add_relaxed(&part_of(y, t)->n, 1);
+        return true;
+    }
+    total = atom_load_relaxed(&y->total);
+    while (total != 0)
+        if (atom_cas_acq_rel(&y->total, &total, total + 1))
+            return true;
+    return false;
+}
+
 bool tally_drop(struct tally *y, struct thread *t)
 {
     bool last = false;

@@ -36,6 +36,12 @@ void tally_add(struct tally *y, struct thread *t);
 bool tally_drop(struct tally *y, struct thread *t);
 
 /*
+ * tally_try_add(y, t):
+ * One more, in a section, unless the tally has reached zero.
+ */
+bool tally_try_add(struct tally *y, struct thread *t);
+
+/*
  * tally_close(y):
  * From now on see it reach zero.  True: it is zero already, and no drop says so.  Once.  Waits for sections.
  */

@@ -12,11 +12,19 @@
 
 _Thread_local struct thread_tls thread_tls;
 
-static struct thread overflow = {.shared = true};
+static struct thread overflow = {.reader = {.shared = true}};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool have_exit_key;
 static ATOM(uint32_t) numbers; /* given out so far */
+
+typedef void exit_fn(struct thread *t);
+static ATOM(exit_fn *) on_exit_fn;
+
+void thread_on_exit(void (*fn)(struct thread *t))
+{
+    atom_store_release(&on_exit_fn, fn);
+}
 
 /*
  * Runs in each round of a dying thread's destructors and gives the record back in the last but one, so that the
@@ -29,6 +37,8 @@ static void thread_ends(void *arg)
 
     if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, t) == 0)
         return;
+    if (t->borrowing != 0)
+        atom_load_acquire(&on_exit_fn)(t);
     thread_tls.self = &overflow;
     /* Release: the next owner's stores follow ours (edge record). */
     atom_store_release(&t->in_use, 0);
@@ -47,14 +57,14 @@ static void start(void)
 {
     have_exit_key = pthread_key_create(&exit_key, thread_ends) == 0;
     push(&overflow);
-    atom_store_seq_cst(&epoch_process.asymmetric, membarrier_register() ? 1u : 0u);
+    atom_store_seq_cst(&epoch_mode.asymmetric, membarrier_register() ? 1u : 0u);
 }
 
 static struct thread *reuse(void)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
         uint32_t unused = 0;
-        if (!t->shared && atom_load_relaxed(&t->in_use) == 0 && atom_cas_acq_rel(&t->in_use, &unused, 1))
+        if (!t->reader.shared && atom_load_relaxed(&t->in_use) == 0 && atom_cas_acq_rel(&t->in_use, &unused, 1))
             return t;
     }
     return NULL;
@@ -68,9 +78,9 @@ static struct thread *make(void)
     if (posix_memalign(&p, RECORD_ALIGN, sizeof *t) != 0)
         return NULL;
     t = p;
-    atom_store_relaxed(&t->epoch, 0);
+    atom_store_relaxed(&t->reader.epoch, 0);
     atom_store_relaxed(&t->in_use, 1);
-    t->shared = false;
+    t->reader.shared = false;
     t->number = atom_add_relaxed(&numbers, 1) + 1;
     push(t);
     return t;
@@ -92,6 +102,7 @@ struct thread *thread_self_slow(void)
     if (t == NULL)
         return &overflow; /* not remembered: memory may be had at the next call */
     t->rounds = 0;
+    t->borrowing = 0;
     t->random = hash_entropy();
     thread_tls.self = t;
     return t;
@@ -102,7 +113,7 @@ uint64_t thread_random(struct thread *t)
     static ATOM(uint64_t) shared;
     uint64_t state;
 
-    if (!t->shared)
+    if (!t->reader.shared)
         return hash_random(&t->random);
     state = atom_add_relaxed(&shared, 0x9E3779B97F4A7C15u); /* relaxed: any number will do */
     return hash_random(&state);
@@ -111,7 +122,7 @@ uint64_t thread_random(struct thread *t)
 void thread_child(struct thread *self)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
-        atom_store_relaxed(&t->epoch, 0); /* nobody forks within a section */
+        atom_store_relaxed(&t->reader.epoch, 0); /* nobody forks within a section */
         if (t != self)
             atom_store_relaxed(&t->in_use, 0);
     }

@@ -44,14 +44,20 @@ uint64_t thread_random(struct thread *t);
  */
 void thread_child(struct thread *self);
 
+/*
+ * thread_on_exit(fn):
+ * Have ${fn} called with a thread's record when it ends while `borrowing', on that thread, no lock held.
+ */
+void thread_on_exit(void (*fn)(struct thread *t));
+
 static inline void section_enter(struct thread *t)
 {
-    epoch_enter(&epoch_process, t);
+    epoch_enter(&epoch_process, &t->reader);
 }
 
 static inline void section_leave(struct thread *t)
 {
-    epoch_leave(&epoch_process, t);
+    epoch_leave(&t->reader);
 }
 
 #endif

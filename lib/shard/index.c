@@ -86,13 +86,6 @@ static bool same_key(const struct entry *e, const void *key, size_t len)
     return len == 0 || memcmp(p, key, len) == 0;
 }
 
-void index_prefetch(const struct index *x, uint64_t hash)
-{
-    const struct table *t = atom_load_acquire(&((struct index *)(uintptr_t)x)->table);
-
-    __builtin_prefetch(&buckets_of(t)[home_of(t, local_place(x, (uint32_t)hash))]);
-}
-
 /* Acquire: the entry's key, value and cost (edge publish). */
 static uint64_t load_word(struct bucket *b, unsigned i)
 {
@@ -109,12 +102,33 @@ static unsigned match_tags(struct bucket *b, uint16_t tag)
     return match;
 }
 
+/* Acquire: the words of a rebuilt table (edge rebuild). */
+static const struct table *table_of(const struct index *x)
+{
+    struct index *shared = (struct index *)(uintptr_t)x;
+
+    return PLANTED(index_table_relaxed) ? atom_load_relaxed(&shared->table) : atom_load_acquire(&shared->table);
+}
+
+void index_prefetch(const struct index *x, uint64_t hash)
+{
+    const struct table *t = table_of(x);
+
+    __builtin_prefetch(&buckets_of(t)[home_of(t, local_place(x, (uint32_t)hash))]);
+}
+
+struct entry *index_first(const struct index *x, uint64_t hash)
+{
+    const struct table *t = table_of(x);
+    struct bucket *at = &buckets_of(t)[home_of(t, local_place(x, (uint32_t)hash))];
+    unsigned match = match_tags(at, (uint16_t)(hash >> TAG_SHIFT));
+
+    return match != 0 ? entry_of(load_word(at, (unsigned)__builtin_ctz(match))) : NULL;
+}
+
 struct entry *index_find(const struct index *x, uint64_t hash, const void *key, size_t len)
 {
-    /* Acquire: the words of a rebuilt table (edge rebuild). */
-    const struct table *t = PLANTED(index_table_relaxed)
-                                ? atom_load_relaxed(&((struct index *)(uintptr_t)x)->table)
-                                : atom_load_acquire(&((struct index *)(uintptr_t)x)->table);
+    const struct table *t = table_of(x);
     uint16_t tag = (uint16_t)(hash >> TAG_SHIFT);
     uint32_t b = home_of(t, local_place(x, (uint32_t)hash));
 

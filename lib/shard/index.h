@@ -66,6 +66,12 @@ struct entry *index_find(const struct index *x, uint64_t hash, const void *key, 
 void index_prefetch(const struct index *x, uint64_t hash);
 
 /*
+ * index_first(x, hash):
+ * The entry that index_find looks at first, by its tag, or NULL.  In a section.
+ */
+struct entry *index_first(const struct index *x, uint64_t hash);
+
+/*
  * index_wanted(x, more):
  * How many buckets the table should have for ${more} entries more than now; its present number if it suits.
  */

@@ -88,7 +88,7 @@ struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key,
     return NULL;
 }
 
-bool shard_contains(const struct shard *sh, uint64_t hash, const void *key, size_t len)
+struct entry *shard_peek(const struct shard *sh, uint64_t hash, const void *key, size_t len)
 {
     bool again;
 
@@ -98,9 +98,9 @@ bool shard_contains(const struct shard *sh, uint64_t hash, const void *key, size
         while (e != NULL && !entry_is_linked(e))
             e = successor(e, &again);
         if (e != NULL)
-            return true;
+            return e;
     } while (again);
-    return false;
+    return NULL;
 }
 
 /* ---- Under the mutex */

@@ -61,10 +61,31 @@ struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key,
                          struct entry_list *last);
 
 /*
- * shard_contains(sh, hash, key, len):
- * Whether a look-up would find it, without a trace.  In a section.
+ * shard_peek(sh, hash, key, len):
+ * The entry that a look-up would find, without a hold, or NULL.  In a section.
  */
-bool shard_contains(const struct shard *sh, uint64_t hash, const void *key, size_t len);
+struct entry *shard_peek(const struct shard *sh, uint64_t hash, const void *key, size_t len);
+
+/*
+ * shard_prefetch(sh, hash):
+ * Ask for the line of the index in which a look-up begins.
+ */
+static inline void shard_prefetch(const struct shard *sh, uint64_t hash)
+{
+    index_prefetch(&sh->index, hash);
+}
+
+/*
+ * shard_prefetch_entry(sh, hash):
+ * Ask for the entry that a look-up will look at first, and return it; NULL: none.  In a section.
+ */
+static inline const struct entry *shard_prefetch_entry(const struct shard *sh, uint64_t hash)
+{
+    const struct entry *e = index_first(&sh->index, hash);
+
+    __builtin_prefetch(e);
+    return e;
+}
 
 struct shard_link {
     struct entry *e;        /* in: what to link; its refs and keys as entry_publish takes them: */

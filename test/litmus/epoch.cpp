@@ -19,8 +19,8 @@ struct harness : rl::test_suite<harness, 3> {
         record[0].next = &record[1];
         record[1].next = NULL;
         for (int i = 0; i < 2; i++) {
-            record[i].shared = false;
-            record[i].epoch.v($) = 0;
+            record[i].reader.shared = false;
+            record[i].reader.epoch.v($) = 0;
         }
         d.now.v($) = 1;
         d.threads.v($) = &record[0];
@@ -32,12 +32,12 @@ struct harness : rl::test_suite<harness, 3> {
     {
         if (i < 2) {
             for (int n = 0; n < 2; n++) {
-                epoch_enter(&d, &record[i]);
+                epoch_enter(&d, &record[i].reader);
                 if (linked.load(rl::memory_order_acquire)) {
                     RL_ASSERT(memory($) == 1);
                     interesting++;
                 }
-                epoch_leave(&d, &record[i]);
+                epoch_leave(&record[i].reader);
             }
         } else {
             linked.store(0, rl::memory_order_release);

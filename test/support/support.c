@@ -276,6 +276,68 @@ void gate_destroy(gate *g)
     pthread_cond_destroy(&g->changed);
 }
 
+static void *worker_main(void *p)
+{
+    worker *w = p;
+
+    pthread_mutex_lock(&w->mutex);
+    while (!w->ends || w->run != NULL) {
+        if (w->run == NULL) {
+            pthread_cond_wait(&w->changed, &w->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&w->mutex);
+        w->run(w->arg);
+        pthread_mutex_lock(&w->mutex);
+        w->run = NULL;
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+void worker_start(worker *w)
+{
+    memset(w, 0, sizeof *w);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    ck_assert_int_eq(pthread_create(&w->thread, NULL, worker_main, w), 0);
+}
+
+void worker_begin(worker *w, worker_run *run, void *arg)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->run = run;
+    w->arg = arg;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void worker_wait(worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (w->run != NULL)
+        pthread_cond_wait(&w->changed, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void worker_do(worker *w, worker_run *run, void *arg)
+{
+    worker_begin(w, run, arg);
+    worker_wait(w);
+}
+
+void worker_end(worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->ends = true;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->mutex);
+    ck_assert_int_eq(pthread_join(w->thread, NULL), 0);
+    pthread_mutex_destroy(&w->mutex);
+    pthread_cond_destroy(&w->changed);
+}
+
 /* ---- Caches ---- */
 
 brim_options value_options(size_t capacity)
@@ -301,6 +363,36 @@ brim_cache *make_value_cache(size_t capacity)
     brim_options o = value_options(capacity);
 
     return make_cache(&o);
+}
+
+brim_options borrow_options(size_t capacity)
+{
+    brim_options o = value_options(capacity);
+
+    o.borrow = true;
+    return o;
+}
+
+brim_cache *make_borrow_cache(size_t capacity)
+{
+    brim_options o = borrow_options(capacity);
+
+    return make_cache(&o);
+}
+
+void settle_cache(brim_cache *c)
+{
+    brim_status s = brim_drain(c, 30000);
+
+    EXPECT_MSG(s == BRIM_OK, "brim_drain: status %d", (int)s);
+}
+
+brim_stats stats_of(brim_cache *c)
+{
+    brim_stats stats;
+
+    brim_stats_get(c, &stats);
+    return stats;
 }
 
 brim_status put_ref(brim_cache *c, uint64_t key, uint64_t id, size_t cost, brim_ref **out)

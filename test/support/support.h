@@ -97,6 +97,22 @@ void gate_wait_reached(gate *);
 void gate_open(gate *);
 void gate_destroy(gate *);
 
+/* A thread that does what it is told, one thing after the other, and may be ended in the middle of a section. */
+typedef void worker_run(void *arg);
+typedef struct worker {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    worker_run *run;
+    void *arg;
+    bool ends;
+} worker;
+void worker_start(worker *);
+void worker_begin(worker *, worker_run *, void *arg); /* the caller goes on meanwhile */
+void worker_wait(worker *);                           /* for what was begun */
+void worker_do(worker *, worker_run *, void *arg);    /* both */
+void worker_end(worker *);                            /* and joins it */
+
 static inline uint64_t random_next(uint64_t *state)     /* xorshift64*; *state not 0 */
 {
     uint64_t x = *state;
@@ -113,12 +129,23 @@ static inline uint64_t random_next(uint64_t *state)     /* xorshift64*; *state n
 brim_options value_options(size_t capacity);                    /* kind: value_kind */
 brim_cache *make_cache(const brim_options *);                   /* asserts */
 brim_cache *make_value_cache(size_t capacity);
+brim_options borrow_options(size_t capacity);   /* as value_options, with borrow */
+brim_cache *make_borrow_cache(size_t capacity);
+void settle_cache(brim_cache *);                /* what has left is destroyed: expects a drain to say so */
+brim_stats stats_of(brim_cache *);
 brim_status put(brim_cache *, uint64_t key, uint64_t id, size_t cost);     /* a new value; discarded if refused */
 brim_status put_ref(brim_cache *, uint64_t key, uint64_t id, size_t cost, brim_ref **out);
 bool has(brim_cache *, uint64_t key);                           /* quiet */
 uint64_t id_of(const brim_ref *);
 uint64_t found_id(brim_cache *, uint64_t key);                  /* of the value found; UINT64_MAX: a miss */
 void finish(brim_cache *);      /* brim_check, free, and every value is gone, without trouble */
+
+static inline void begin_reading(brim_cache *c) /* expects that it can */
+{
+    brim_status s = brim_read_begin(c);
+
+    EXPECT_MSG(s == BRIM_OK, "brim_read_begin: status %d", (int)s);
+}
 
 /* ---- Suites: setup starts the values anew, teardown asserts that there was no trouble ---- */
 

@@ -52,7 +52,7 @@ START_TEST(what_nobody_holds_goes)
     ck_assert_uint_eq(values_live(), 3);
     ck_assert_uint_eq(brim_used(c), N);
     ck_assert_uint_eq(reserved(c), N - 3);
-    ck_assert_uint_eq(a.by.t->shared, 0);
+    ck_assert_uint_eq(a.by.t->reader.shared, 0);
     admit_undo(c, a.by, N - 3);
     for (int i = 0; i < 3; i++)
         brim_release(held[i]);

@@ -18,7 +18,7 @@ static void domain_init(struct domain *m)
 {
     memset(m, 0, sizeof *m);
     atom_store_relaxed(&m->d.now, 1);
-    m->overflow.shared = true;
+    m->overflow.reader.shared = true;
     m->a.next = &m->b;
     m->b.next = &m->overflow;
     atom_store_relaxed(&m->d.threads, &m->a);
@@ -31,14 +31,14 @@ START_TEST(only_older_sections_count)
 
     domain_init(&m);
     ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
-    epoch_enter(&m.d, &m.b);
+    epoch_enter(&m.d, &m.b.reader);
     stamp = epoch_stamp(&m.d);
-    epoch_enter(&m.d, &m.a); /* after the stamp */
+    epoch_enter(&m.d, &m.a.reader); /* after the stamp */
     ck_assert(!epoch_passed(&m.d, stamp));
-    epoch_leave(&m.d, &m.b);
+    epoch_leave(&m.b.reader);
     ck_assert(epoch_passed(&m.d, stamp));
     ck_assert(!epoch_passed(&m.d, epoch_stamp(&m.d)));
-    epoch_leave(&m.d, &m.a);
+    epoch_leave(&m.a.reader);
     ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
 }
 END_TEST
@@ -49,12 +49,12 @@ START_TEST(the_shared_record_counts_all_inside)
     uint64_t stamp;
 
     domain_init(&m);
-    epoch_enter(&m.d, &m.overflow);
-    epoch_enter(&m.d, &m.overflow);
+    epoch_enter(&m.d, &m.overflow.reader);
+    epoch_enter(&m.d, &m.overflow.reader);
     stamp = epoch_stamp(&m.d);
-    epoch_leave(&m.d, &m.overflow);
+    epoch_leave(&m.overflow.reader);
     ck_assert(!epoch_passed(&m.d, stamp));
-    epoch_leave(&m.d, &m.overflow);
+    epoch_leave(&m.overflow.reader);
     ck_assert(epoch_passed(&m.d, stamp));
 }
 END_TEST
@@ -65,11 +65,11 @@ START_TEST(refused_barriers_end_plain_entries)
     bool have = membarrier_register();
 
     domain_init(&m);
-    atom_store_relaxed(&m.d.asymmetric, 1);
-    epoch_enter(&m.d, &m.a);
+    atom_store_relaxed(&epoch_mode.asymmetric, 1);
+    epoch_enter(&m.d, &m.a.reader);
     ck_assert(!epoch_passed(&m.d, epoch_stamp(&m.d)));
-    ck_assert_uint_eq(atom_load_relaxed(&m.d.asymmetric), have);
-    epoch_leave(&m.d, &m.a);
+    ck_assert_uint_eq(atom_load_relaxed(&epoch_mode.asymmetric), have);
+    epoch_leave(&m.a.reader);
     ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
 }
 END_TEST
@@ -86,10 +86,10 @@ static void reader(unsigned id, void *arg)
     struct wait *w = arg;
 
     (void)id;
-    epoch_enter(w->d, w->t);
+    epoch_enter(w->d, &w->t->reader);
     gate_stop_here(&w->inside);
     atomic_store(&w->leaving, true);
-    epoch_leave(w->d, w->t);
+    epoch_leave(&w->t->reader);
 }
 
 static void waiter(unsigned id, void *arg)

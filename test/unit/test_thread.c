@@ -28,7 +28,7 @@ static void show_self(unsigned id, void *arg)
 
     (void)arg;
     EXPECT(thread_self() == t);
-    EXPECT(!t->shared && t->number > 0);
+    EXPECT(!t->reader.shared && t->number > 0);
     seen[id] = t;
     pthread_barrier_wait(&all_seen); /* all of them live */
 }
@@ -57,7 +57,7 @@ static void come_by(unsigned id, void *arg)
 
     (void)id;
     (void)arg;
-    EXPECT(atom_load_relaxed(&t->epoch) == 0);
+    EXPECT(atom_load_relaxed(&t->reader.epoch) == 0);
     section_enter(t);
     section_leave(t);
 }
@@ -96,7 +96,7 @@ static void user_destructor(void *arg)
     (void)thread_random(t);
     section_leave(t);
     atomic_fetch_add(&destructor_calls, 1);
-    atomic_fetch_add(&shared_calls, t->shared);
+    atomic_fetch_add(&shared_calls, t->reader.shared);
     if (++rounds < ROUNDS)
         (void)pthread_setspecific(user_key, arg); /* again in the next round, as long as there is one */
 }
@@ -129,7 +129,7 @@ END_TEST
 
 START_TEST(random_numbers_differ)
 {
-    struct thread own = {.random = 1}, other = {.random = 2}, shared = {.shared = true};
+    struct thread own = {.random = 1}, other = {.random = 2}, shared = {.reader = {.shared = true}};
     uint64_t x = thread_random(&own);
 
     ck_assert_uint_ne(x, thread_random(&own));

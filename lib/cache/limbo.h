@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Values that have left a cache with options.borrow, and wait for the sections that may have borrowed them.  They are
+ * the waiter's, as with ENTRY_LAST, unless a section's thread has held one again when its wait is over.
+ *
+ * Two batches: the old one waits, the young one gathers meanwhile.  The stamp of each is the epoch of its last value:
+ * it need not wait for sections that entered in a later one.
+ *
+ * Proved by test/litmus/limbo.cpp.
+ */
+#ifndef BRIM_CACHE_LIMBO_H
+#define BRIM_CACHE_LIMBO_H
+
+#include "base/lock.h"
+#include "entry/entry.h"
+#include "part/stripe.h"
+
+struct limbo_batch {
+    struct entry_list list;
+    size_t count, charge;
+    uint64_t stamp;
+};
+
+struct limbo {
+    ATOM(uint64_t) count, charge; /* of what waits; written under the lock */
+    ATOM(uint64_t) since;         /* when `count' was last 0, on clock_now */
+    struct epoch values;          /* the domain of the cache's sections */
+    struct lock lock;             /* protects all below, and the epoch's rise */
+    struct limbo_batch old, young;
+    uint64_t pushed, taken;       /* entries so far */
+};
+
+bool limbo_init(struct limbo *l);
+void limbo_destroy(struct limbo *l);
+
+/*
+ * limbo_push(l, e):
+ * The value of ${e}, the caller's, waits from now on.
+ */
+void limbo_push(struct limbo *l, struct entry *e);
+
+/*
+ * limbo_take(l, s, st, out):
+ * Add to ${out} what need not wait any longer: ${st} counts it as dying.
+ * Cost: epoch_barrier and a look at each stripe of ${s}, if anything waits.
+ */
+void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out);
+
+/*
+ * limbo_refresh(l, r):
+ * The calling thread's section, at ${r}, begins anew: it stands in the way of nothing that waits now.
+ */
+void limbo_refresh(struct limbo *l, struct epoch_reader *r);
+
+/*
+ * limbo_is_quiet(s):
+ * True if no section is open at any stripe of ${s}.  Cost: as limbo_take.
+ */
+bool limbo_is_quiet(const struct stripes *s);
+
+/* What must be taken before all that waits now has been; and whether it has. */
+uint64_t limbo_mark(struct limbo *l);
+bool limbo_is_past(struct limbo *l, uint64_t mark);
+
+static inline uint64_t limbo_count(const struct limbo *l)
+{
+    /* Sequentially consistent: see epoch_leave_seen. */
+    return atom_load_seq_cst(&((struct limbo *)(uintptr_t)l)->count);
+}
+
+static inline size_t limbo_charge(const struct limbo *l)
+{
+    return (size_t)atom_load_relaxed(&((struct limbo *)(uintptr_t)l)->charge); /* relaxed: a sum */
+}
+
+#endif

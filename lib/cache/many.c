@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Many look-ups at once: in stages over a batch, each asking for what the next one reads, so that the batch's misses
+ * to memory overlap.
+ */
+#include "base/debug.h"
+#include "cache/dispose.h"
+#include "cache/find.h"
+#include "cache/section.h"
+
+enum { BATCH = 16 };
+
+/* What is asked, and where the answers go. */
+struct many {
+    struct brim_cache *cache;
+    const brim_bytes *bytes; /* the keys; NULL: */
+    const unsigned char *at; /* the first of equal ones, */
+    size_t len, stride;
+    size_t n;
+    brim_ref **refs; /* one of the two */
+    void **values;
+};
+
+struct look_up {
+    const struct shard *shard; /* NULL: there is no key */
+    brim_bytes key;
+    uint64_t hash;
+};
+
+static brim_bytes key_at(const struct many *m, size_t i)
+{
+    brim_bytes b;
+
+    if (m->bytes != NULL)
+        return m->bytes[i];
+    b.data = m->at != NULL ? m->at + i * m->stride : NULL;
+    b.len = m->len;
+    return b;
+}
+
+static void answer(const struct many *m, size_t i, struct entry *e)
+{
+    if (m->refs != NULL)
+        m->refs[i] = e != NULL ? ref_of(e) : NULL;
+    else
+        m->values[i] = e != NULL ? shared_get(e->value) : NULL;
+}
+
+static void hash_batch(const struct many *m, size_t from, unsigned n, struct look_up l[BATCH])
+{
+    for (unsigned i = 0; i < n; i++) {
+        l[i].key = key_at(m, from + i);
+        l[i].shard = NULL;
+        if (cache_key_is_bad(l[i].key.data, l[i].key.len))
+            continue;
+        l[i].hash = hash_bytes(&m->cache->hash, l[i].key.data, l[i].key.len);
+        l[i].shard = cache_shard(m->cache, hash_place(l[i].hash));
+    }
+}
+
+static void prefetch_batch(const struct look_up l[BATCH], unsigned n)
+{
+    const struct entry *e[BATCH];
+
+    for (unsigned i = 0; i < n; i++)
+        if (l[i].shard != NULL)
+            shard_prefetch(l[i].shard, l[i].hash);
+    for (unsigned i = 0; i < n; i++)
+        e[i] = l[i].shard != NULL ? shard_prefetch_entry(l[i].shard, l[i].hash) : NULL;
+    for (unsigned i = 0; i < n; i++)
+        if (e[i] != NULL)
+            __builtin_prefetch(shared_get(e[i]->value));
+}
+
+static unsigned look_up_batch(const struct many *m, struct caller by, size_t from, unsigned n, struct entry_list *last)
+{
+    struct look_up l[BATCH];
+    unsigned hits = 0, asked = 0;
+
+    hash_batch(m, from, n, l);
+    section_enter(by.t);
+    prefetch_batch(l, n);
+    for (unsigned i = 0; i < n; i++) {
+        struct entry *e = NULL;
+        if (l[i].shard != NULL && m->refs != NULL)
+            e = shard_find(l[i].shard, l[i].hash, l[i].key.data, l[i].key.len, by.st, last);
+        else if (l[i].shard != NULL)
+            e = shard_peek(l[i].shard, l[i].hash, l[i].key.data, l[i].key.len);
+        if (e != NULL)
+            entry_mark_used(e);
+        answer(m, from + i, e);
+        asked += l[i].shard != NULL;
+        hits += e != NULL;
+    }
+    section_leave(by.t);
+    stripe_add(by.st, hits, hits);
+    stripe_add(by.st, misses, asked - hits);
+    return hits;
+}
+
+static size_t look_up_all(const struct many *m, struct caller by)
+{
+    struct entry_list last = {NULL, NULL};
+    size_t hits = 0;
+
+    for (size_t from = 0; from < m->n; from += BATCH)
+        hits += look_up_batch(m, by, from, m->n - from < BATCH ? (unsigned)(m->n - from) : BATCH, &last);
+    dispose_lasts(&last);
+    return hits;
+}
+
+static size_t miss_all(const struct many *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        answer(m, i, NULL);
+    return 0;
+}
+
+static bool has_keys(const struct many *m)
+{
+    return m->bytes != NULL || m->at != NULL || m->len == 0;
+}
+
+static size_t find_all(const struct many *m)
+{
+    if (m->n == 0 || m->refs == NULL)
+        return 0;
+    return m->cache != NULL && has_keys(m) ? look_up_all(m, caller_of(m->cache)) : miss_all(m);
+}
+
+static size_t peek_all(const struct many *m)
+{
+    struct caller by;
+
+    if (m->n == 0 || m->values == NULL)
+        return 0;
+    by.t = thread_self();
+    by.st = section_of(m->cache, by.t);
+    return by.st != NULL && has_keys(m) ? look_up_all(m, by) : miss_all(m);
+}
+
+size_t brim_find_many(brim_cache *c, const brim_bytes keys[], size_t n, brim_ref *refs[])
+{
+    struct many m = {.cache = c, .bytes = keys, .len = 1, .n = n, .refs = refs};
+
+    return find_all(&m);
+}
+
+size_t brim_find_fixed(brim_cache *c, const void *keys, size_t key_len, size_t stride, size_t n, brim_ref *refs[])
+{
+    struct many m = {.cache = c, .at = keys, .len = key_len, .stride = stride, .n = n, .refs = refs};
+
+    return find_all(&m);
+}
+
+size_t brim_peek_many(brim_cache *c, const brim_bytes keys[], size_t n, void *values[])
+{
+    struct many m = {.cache = c, .bytes = keys, .len = 1, .n = n, .values = values};
+
+    return peek_all(&m);
+}
+
+size_t brim_peek_fixed(brim_cache *c, const void *keys, size_t key_len, size_t stride, size_t n, void *values[])
+{
+    struct many m = {.cache = c, .at = keys, .len = key_len, .stride = stride, .n = n, .values = values};
+
+    return peek_all(&m);
+}
+
+/* ---- By handle */
+
+size_t brim_key_find_many(brim_key *const keys[], size_t n, brim_ref *refs[])
+{
+    struct entry_list last = {NULL, NULL};
+    struct thread *t = thread_self();
+    size_t hits = 0;
+
+    if (refs == NULL)
+        return 0;
+    for (size_t from = 0; from < n; from += BATCH) {
+        size_t end = n - from < BATCH ? n : from + BATCH;
+        for (size_t i = from; keys != NULL && i < end; i++)
+            __builtin_prefetch(keys[i], 1);
+        section_enter(t);
+        for (size_t i = from; i < end; i++) {
+            struct entry *e = keys != NULL ? entry_of_key(keys[i]) : NULL;
+            refs[i] = e != NULL && find_by_handle(e, t, true, &last) ? ref_of(e) : NULL;
+            hits += refs[i] != NULL;
+        }
+        section_leave(t);
+    }
+    dispose_lasts(&last);
+    return hits;
+}
+
+void brim_release_many(brim_ref *const refs[], size_t n)
+{
+    struct entry_list last = {NULL, NULL};
+    struct thread *t = thread_self();
+
+    for (size_t from = 0; refs != NULL && from < n; from += BATCH) {
+        size_t end = n - from < BATCH ? n : from + BATCH;
+        for (size_t i = from; i < end; i++)
+            __builtin_prefetch(refs[i], 1);
+        section_enter(t);
+        for (size_t i = from; i < end; i++)
+            if (refs[i] != NULL)
+                ref_let_go(entry_of_ref(refs[i]), t, &last);
+        section_leave(t);
+    }
+    dispose_lasts(&last);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/section.h"
+
+/*
+ * The caller's section keeps the value; one of the process's own the entry, while the index is read.  No hold is
+ * taken, and on a repeated hit nothing is written but the thread's own counters (G7).
+ */
+static struct entry *peek(struct brim_cache *c, struct thread *t, struct stripe *st, const void *key, size_t key_len)
+{
+    uint64_t hash = hash_bytes(&c->hash, key, key_len);
+    struct entry *e;
+
+    section_enter(t);
+    e = shard_peek(cache_shard(c, hash_place(hash)), hash, key, key_len);
+    if (likely(e != NULL)) {
+        entry_mark_used(e);
+        stripe_add(st, hits, 1);
+    } else {
+        stripe_add(st, misses, 1);
+    }
+    section_leave(t);
+    return e;
+}
+
+static struct entry *borrow(struct brim_cache *c, const void *key, size_t key_len)
+{
+    struct thread *t = thread_self();
+    struct stripe *st = section_of(c, t);
+
+    return likely(st != NULL && !cache_key_is_bad(key, key_len)) ? peek(c, t, st, key, key_len) : NULL;
+}
+
+void *brim_peek(brim_cache *c, const void *key, size_t key_len)
+{
+    struct entry *e = borrow(c, key, key_len);
+
+    return e != NULL ? shared_get(e->value) : NULL;
+}
+
+const brim_ref *brim_borrow(brim_cache *c, const void *key, size_t key_len)
+{
+    struct entry *e = borrow(c, key, key_len);
+
+    return e != NULL ? ref_of(e) : NULL;
+}
+
+void *brim_key_peek(brim_key *key)
+{
+    struct entry *e = entry_of_key(key);
+    struct stripe *st;
+
+    if (key == NULL || (st = section_of(cache_of(e), thread_self())) == NULL)
+        return NULL;
+    if (!entry_is_linked(e)) {
+        stripe_add(st, misses, 1);
+        return NULL;
+    }
+    entry_mark_used(e);
+    stripe_add(st, hits, 1);
+    return shared_get(e->value);
+}
+
+brim_ref *brim_ref_hold(const brim_ref *borrowed)
+{
+    struct entry *e = entry_of_ref(borrowed);
+    struct thread *t;
+
+    if (borrowed == NULL)
+        return NULL;
+    t = thread_self();
+    section_enter(t);
+    shard_count_pins(stripe_ready(&cache_of(e)->stripes, t), e, entry_copy_hold(e));
+    section_leave(t);
+    return ref_of(e);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/section.h"
+
+#include "cache/dispose.h"
+#include "cache/registry.h"
+
+/* ---- The cache's end */
+
+/* Once, when the cache has been freed and no section is left in it.  The caller keeps it alive. */
+static void end_if_over(struct brim_cache *c)
+{
+    bool over = false;
+
+    lock_acquire(&c->limbo.lock);
+    /* Relaxed: the lock orders them. */
+    if (!atom_load_relaxed(&c->sections_over) && limbo_is_quiet(&c->stripes)) {
+        atom_store_relaxed(&c->sections_over, 1);
+        over = true;
+    }
+    lock_release(&c->limbo.lock);
+    if (over)
+        cache_drop_live(c, thread_self());
+}
+
+/* What the end of a section leaves to do.  The caller keeps the cache alive. */
+static void after_section(struct brim_cache *c)
+{
+    dispose_waiting(c, NULL);
+    if (atom_load_seq_cst(&c->freed))
+        end_if_over(c);
+}
+
+void section_forbid(struct brim_cache *c)
+{
+    /* Sequentially consistent: a section that is seen open after this sees it when it ends (edge last). */
+    atom_store_seq_cst(&c->freed, 1);
+    after_section(c);
+}
+
+/* ---- Begin and end */
+
+static void enter(struct brim_cache *c, struct thread *t)
+{
+    struct stripe *st = stripe_of(&c->stripes, t);
+    uint32_t nesting = atom_load_relaxed(&st->nesting);
+
+    if (st->shared) {
+        epoch_enter(&c->limbo.values, &st->section);
+        return;
+    }
+    if (nesting == 0) {
+        epoch_enter(&c->limbo.values, &st->section);
+        t->borrowing++;
+    }
+    atom_store_relaxed(&st->nesting, nesting + 1);
+}
+
+static bool has_work(const struct brim_cache *c)
+{
+    /* Sequentially consistent: after epoch_leave_seen. */
+    return limbo_count(&c->limbo) != 0 || atom_load_seq_cst(&((struct brim_cache *)(uintptr_t)c)->freed);
+}
+
+/*
+ * The section is the outermost.  Once it is over another thread may end the cache, if that was freed: so whoever may
+ * have something to do counts the cache alive before, or in a section of the process's domain.
+ */
+static void leave(struct brim_cache *c, struct thread *t, struct stripe *st)
+{
+    bool work = has_work(c);
+
+    if (!st->shared)
+        t->borrowing--;
+    if (work)
+        tally_add(&c->live, t);
+    section_enter(t);
+    epoch_leave_seen(&st->section);
+    if (!work && unlikely(has_work(c)))
+        work = tally_try_add(&c->live, t);
+    section_leave(t);
+    if (work) {
+        after_section(c);
+        cache_drop_live(c, t);
+    }
+}
+
+static void end(struct brim_cache *c, struct thread *t, struct stripe *st)
+{
+    uint32_t nesting = atom_load_relaxed(&st->nesting);
+
+    if (!st->shared)
+        atom_store_relaxed(&st->nesting, nesting - 1);
+    if (st->shared || nesting == 1)
+        leave(c, t, st);
+}
+
+brim_status brim_read_begin(brim_cache *c)
+{
+    if (c == NULL)
+        return BRIM_INVALID;
+    if (!c->borrow)
+        return BRIM_UNSUPPORTED;
+    if (unlikely(atom_load_relaxed(&c->freed))) /* relaxed: the caller knows, or it is not yet */
+        return BRIM_INVALID;
+    enter(c, thread_self());
+    return BRIM_OK;
+}
+
+void brim_read_end(brim_cache *c)
+{
+    struct thread *t = thread_self();
+    struct stripe *st = section_of(c, t);
+
+    if (st != NULL)
+        end(c, t, st);
+}
+
+/* It is never seen outside, so the cache stays, also one that has been freed. */
+void brim_read_refresh(brim_cache *c)
+{
+    struct stripe *st = section_of(c, thread_self());
+
+    if (st == NULL || st->shared || atom_load_relaxed(&st->nesting) != 1)
+        return;
+    limbo_refresh(&c->limbo, &st->section);
+    if (unlikely(limbo_count(&c->limbo) != 0))
+        dispose_waiting(c, NULL);
+}
+
+/* ---- Threads that end */
+
+static bool has_section(struct brim_cache *c, void *arg)
+{
+    struct thread *t = arg;
+
+    if (!c->borrow || atom_load_relaxed(&stripe_ready(&c->stripes, t)->nesting) == 0)
+        return false;
+    tally_add(&c->live, t); /* its section keeps it alive still */
+    return true;
+}
+
+static void thread_ends(struct thread *t)
+{
+    struct brim_cache *c;
+
+    while (t->borrowing != 0 && (c = registry_find(has_section, t)) != NULL) {
+        struct stripe *st = stripe_ready(&c->stripes, t);
+        atom_store_relaxed(&st->nesting, 0);
+        leave(c, t, st);
+        cache_drop_live(c, t);
+    }
+}
+
+void section_allow(struct brim_cache *c)
+{
+    tally_add(&c->live, thread_self()); /* for all sections */
+    thread_on_exit(thread_ends);
+}
