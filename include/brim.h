@@ -869,6 +869,8 @@ BRIM_EXPORT void brim_release_many(brim_ref *const refs[], size_t n);
  * Returns    BRIM_OK           end it with brim_read_end, on this thread.
  *            BRIM_UNSUPPORTED  ${cache} was made without options.borrow.
  *            BRIM_INVALID      no cache, or it has been freed.
+ *            BRIM_NOMEM        no memory for the thread's counters; or it has ended but for its last
+ *                              thread-specific destructors.
  * Threads    Any.
  * Cost       A few nanoseconds and no write to memory that others read, where membarrier(2) works.
  */

@@ -93,6 +93,9 @@ void atom_yield(void);
 
 #endif
 
+/* For extern declarations of what all look-ups read: without it position-independent code goes by way of a table. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

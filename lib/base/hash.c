@@ -5,8 +5,6 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 uint64_t hash_random(uint64_t *state)
 {
@@ -38,13 +36,6 @@ void hasher_init(struct hasher *h, brim_hash mode, uint64_t seed)
         uint64_t x = hash_random(&state);
         memcpy(h->secret + i, &x, sizeof x);
     }
-}
-
-uint64_t hash_bytes(const struct hasher *h, const void *key, size_t len)
-{
-    if (h->mode == BRIM_HASH_STRONG)
-        return hash_siphash13(h->k0, h->k1, key, len);
-    return XXH3_64bits_withSecret(key, len, h->secret, sizeof h->secret);
 }
 
 static uint64_t rotate(uint64_t x, unsigned n)

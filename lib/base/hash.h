@@ -12,7 +12,10 @@
 #ifndef BRIM_BASE_HASH_H
 #define BRIM_BASE_HASH_H
 
+#include "base/atom.h"
 #include "brim.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 struct hasher {
     brim_hash mode;
@@ -25,14 +28,23 @@ struct hasher {
  * Key ${h} by ${seed}, or at random if it is 0.
  */
 void hasher_init(struct hasher *h, brim_hash mode, uint64_t seed);
-uint64_t hash_bytes(const struct hasher *h, const void *key, size_t len);
-
 /*
  * hash_siphash13(k0, k1, data, len):
  * SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012, with one compression and three
  * finalisation rounds).
  */
 uint64_t hash_siphash13(uint64_t k0, uint64_t k1, const void *data, size_t len);
+
+/*
+ * hash_bytes(h, key, len):
+ * Inline, for look-ups are made of little else; XXH3 (xxhash.h) is written for that.
+ */
+static inline uint64_t hash_bytes(const struct hasher *h, const void *key, size_t len)
+{
+    if (unlikely(h->mode == BRIM_HASH_STRONG))
+        return hash_siphash13(h->k0, h->k1, key, len);
+    return XXH3_64bits_withSecret(key, len, h->secret, sizeof h->secret);
+}
 
 /*
  * hash_random(state):

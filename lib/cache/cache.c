@@ -78,6 +78,7 @@ static void destroy_parts(struct brim_cache *c)
     for (unsigned i = 0; i < c->shard_count; i++)
         shard_destroy(&c->shards[i]);
     mem_free(&mem, c->shards, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
+    mem_free(&mem, c->roots, sizeof *c->roots << c->shard_bits, CACHE_ALIGN);
     slab_destroy(&c->slab);
     kinds_destroy(c);
     stripes_destroy(&c->stripes);
@@ -101,10 +102,11 @@ static bool copy_name(struct brim_cache *c, const char *name)
 static bool make_shards(struct brim_cache *c, brim_objective objective, struct budget *entries)
 {
     c->shards = mem_alloc_zeroed(&c->mem, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
-    if (c->shards == NULL)
+    c->roots = mem_alloc_zeroed(&c->mem, sizeof *c->roots << c->shard_bits, CACHE_ALIGN);
+    if (c->shards == NULL || c->roots == NULL)
         return false;
     while (c->shard_count < 1u << c->shard_bits) {
-        if (!shard_init(&c->shards[c->shard_count], &c->mem, entries, objective, c->shard_bits))
+        if (!shard_init(&c->shards[c->shard_count], &c->roots[c->shard_count], &c->mem, entries, objective, c->shard_bits))
             return false;
         c->shard_count++;
     }
@@ -146,6 +148,7 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
     c->charge_overhead = o->charge_overhead;
     c->borrow = o->borrow;
     c->shard_bits = choose_shard_bits(o);
+    c->shard_shift = 32 - c->shard_bits;
     c->gone = o->gone;
     c->gone_arg = o->gone_arg;
     hasher_init(&c->hash, o->hash, o->seed);

@@ -26,7 +26,8 @@ struct brim_cache {
     brim_allocator mem;
     struct hasher hash;
     struct shard *shards;
-    unsigned shard_count, shard_bits;
+    struct index_root *roots; /* of their indexes */
+    unsigned shard_count, shard_bits, shard_shift; /* of hash places: to the shard's number */
     bool charge_overhead, borrow;
     struct kind *default_kind;
     char *name;
@@ -68,12 +69,20 @@ static inline struct caller caller_of(struct brim_cache *c)
 
 static inline struct shard *cache_shard(struct brim_cache *c, uint32_t place)
 {
-    return &c->shards[(uint64_t)place >> (32 - c->shard_bits)];
+    return &c->shards[(uint64_t)place >> c->shard_shift];
+}
+
+/* The index in which look-ups find what has ${place}. */
+static inline struct index_view cache_index(const struct brim_cache *c, uint32_t place)
+{
+    struct index_view v = {&c->roots[(uint64_t)place >> c->shard_shift], c->shard_bits};
+
+    return v;
 }
 
 static inline bool cache_key_is_bad(const void *key, size_t key_len)
 {
-    return (key == NULL && key_len > 0) || key_len > UINT32_MAX;
+    return unlikely((key == NULL && key_len > 0) || key_len > UINT32_MAX);
 }
 
 /*

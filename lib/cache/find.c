@@ -3,7 +3,7 @@
 #include "cache/find.h"
 #include "entry/slot.h"
 
-brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
+__attribute__((flatten)) brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
 {
     struct entry_list last = {NULL, NULL};
     struct caller by;
@@ -15,7 +15,7 @@ brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
     by = caller_of(c);
     hash = hash_bytes(&c->hash, key, key_len);
     section_enter(by.t);
-    e = shard_find(cache_shard(c, hash_place(hash)), hash, key, key_len, by.st, &last);
+    e = shard_find(cache_index(c, hash_place(hash)), hash, key, key_len, by.st, &last);
     if (likely(e != NULL)) {
         entry_mark_used(e);
         stripe_add(by.st, hits, 1);
@@ -39,7 +39,7 @@ bool brim_contains(brim_cache *c, const void *key, size_t key_len)
     t = thread_self();
     hash = hash_bytes(&c->hash, key, key_len);
     section_enter(t);
-    there = shard_peek(cache_shard(c, hash_place(hash)), hash, key, key_len) != NULL;
+    there = shard_peek(cache_index(c, hash_place(hash)), hash, key, key_len) != NULL;
     section_leave(t);
     return there;
 }

@@ -11,8 +11,12 @@
  */
 static inline bool find_by_handle(struct entry *e, struct thread *t, bool count_miss, struct entry_list *last)
 {
-    struct stripe *st = stripe_ready(&cache_of(e)->stripes, t);
-    unsigned events = entry_try_hold(e);
+    struct stripe *st;
+    unsigned events;
+
+    __builtin_prefetch(e, 1);
+    st = stripe_ready(&cache_of(e)->stripes, t);
+    events = entry_try_hold(e);
 
     shard_count_pins(st, e, events);
     if (unlikely(events & ENTRY_LAST))
@@ -32,8 +36,12 @@ static inline bool find_by_handle(struct entry *e, struct thread *t, bool count_
  */
 static inline void ref_let_go(struct entry *e, struct thread *t, struct entry_list *last)
 {
-    struct stripe *st = stripe_ready(&cache_of(e)->stripes, t);
-    unsigned events = entry_release(e);
+    struct stripe *st;
+    unsigned events;
+
+    __builtin_prefetch(e, 1);
+    st = stripe_ready(&cache_of(e)->stripes, t);
+    events = entry_release(e);
 
     shard_count_pins(st, e, events);
     if (unlikely(events & ENTRY_LAST))

@@ -47,7 +47,7 @@ struct orphan {
 
 /*
  * What a thread that is gone had reserved is room again; the values it was about to destroy stay held; its sections
- * are over.  The shared stripe's go on if the forking thread may have one of them.
+ * are over.
  */
 static void end_stripe(struct stripe *st, void *arg)
 {

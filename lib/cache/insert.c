@@ -50,7 +50,7 @@ static struct entry *hold_existing(const struct insertion *in, struct caller by,
     struct entry *e;
 
     section_enter(by.t);
-    e = shard_find(cache_shard(in->cache, hash_place(hash)), hash, in->key, in->key_len, by.st, &last);
+    e = shard_find(cache_index(in->cache, hash_place(hash)), hash, in->key, in->key_len, by.st, &last);
     section_leave(by.t);
     dispose_lasts(&last);
     return e;

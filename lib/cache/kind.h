@@ -30,7 +30,7 @@ struct kind_table {
     ATOM(struct kind_chunk *) chunk[KIND_CHUNKS];
 };
 
-extern struct kind_table kind_table;
+extern struct kind_table kind_table HIDDEN;
 
 static inline struct kind *kind_of(const struct entry *e)
 {

@@ -22,9 +22,10 @@ struct many {
 };
 
 struct look_up {
-    const struct shard *shard; /* NULL: there is no key */
     brim_bytes key;
     uint64_t hash;
+    struct entry *e; /* what its tag shows, then what has its key; NULL: look anew */
+    bool bad;        /* there is no key */
 };
 
 static brim_bytes key_at(const struct many *m, size_t i)
@@ -50,51 +51,69 @@ static void hash_batch(const struct many *m, size_t from, unsigned n, struct loo
 {
     for (unsigned i = 0; i < n; i++) {
         l[i].key = key_at(m, from + i);
-        l[i].shard = NULL;
-        if (cache_key_is_bad(l[i].key.data, l[i].key.len))
-            continue;
-        l[i].hash = hash_bytes(&m->cache->hash, l[i].key.data, l[i].key.len);
-        l[i].shard = cache_shard(m->cache, hash_place(l[i].hash));
+        l[i].bad = cache_key_is_bad(l[i].key.data, l[i].key.len);
+        l[i].hash = l[i].bad ? 0 : hash_bytes(&m->cache->hash, l[i].key.data, l[i].key.len);
     }
 }
 
-static void prefetch_batch(const struct look_up l[BATCH], unsigned n)
+/* Each loop asks for what the next one reads. */
+static void prefetch_batch(struct brim_cache *c, unsigned n, struct look_up l[BATCH], bool hold)
 {
-    const struct entry *e[BATCH];
+    for (unsigned i = 0; i < n; i++)
+        index_prefetch(cache_index(c, hash_place(l[i].hash)), l[i].hash);
+    for (unsigned i = 0; i < n; i++) {
+        l[i].e = index_first(cache_index(c, hash_place(l[i].hash)), l[i].hash);
+        if (hold)
+            __builtin_prefetch(l[i].e, 1);
+        else
+            __builtin_prefetch(l[i].e);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (l[i].e != NULL && !l[i].bad && entry_has_key(l[i].e, l[i].key.data, l[i].key.len))
+            __builtin_prefetch(shared_get(l[i].e->value));
+        else
+            l[i].e = NULL;
+    }
+}
 
-    for (unsigned i = 0; i < n; i++)
-        if (l[i].shard != NULL)
-            shard_prefetch(l[i].shard, l[i].hash);
-    for (unsigned i = 0; i < n; i++)
-        e[i] = l[i].shard != NULL ? shard_prefetch_entry(l[i].shard, l[i].hash) : NULL;
-    for (unsigned i = 0; i < n; i++)
-        if (e[i] != NULL)
-            __builtin_prefetch(shared_get(e[i]->value));
+static struct entry *hold_one(struct brim_cache *c, const struct look_up *l, struct stripe *st, struct entry_list *last)
+{
+    struct index_view v = cache_index(c, hash_place(l->hash));
+
+    return l->e != NULL ? shard_hold(v, l->e, l->hash, l->key.data, l->key.len, st, last)
+                        : shard_find(v, l->hash, l->key.data, l->key.len, st, last);
+}
+
+static struct entry *peek_one(struct brim_cache *c, const struct look_up *l)
+{
+    return l->e != NULL && entry_is_linked(l->e)
+               ? l->e
+               : shard_peek(cache_index(c, hash_place(l->hash)), l->hash, l->key.data, l->key.len);
 }
 
 static unsigned look_up_batch(const struct many *m, struct caller by, size_t from, unsigned n, struct entry_list *last)
 {
     struct look_up l[BATCH];
-    unsigned hits = 0, asked = 0;
+    unsigned hits = 0, bad = 0;
 
     hash_batch(m, from, n, l);
     section_enter(by.t);
-    prefetch_batch(l, n);
+    prefetch_batch(m->cache, n, l, m->refs != NULL);
     for (unsigned i = 0; i < n; i++) {
         struct entry *e = NULL;
-        if (l[i].shard != NULL && m->refs != NULL)
-            e = shard_find(l[i].shard, l[i].hash, l[i].key.data, l[i].key.len, by.st, last);
-        else if (l[i].shard != NULL)
-            e = shard_peek(l[i].shard, l[i].hash, l[i].key.data, l[i].key.len);
-        if (e != NULL)
+        if (unlikely(l[i].bad))
+            bad++;
+        else
+            e = m->refs != NULL ? hold_one(m->cache, &l[i], by.st, last) : peek_one(m->cache, &l[i]);
+        if (likely(e != NULL)) {
             entry_mark_used(e);
+            hits++;
+        }
         answer(m, from + i, e);
-        asked += l[i].shard != NULL;
-        hits += e != NULL;
     }
     section_leave(by.t);
     stripe_add(by.st, hits, hits);
-    stripe_add(by.st, misses, asked - hits);
+    stripe_add(by.st, misses, n - bad - hits);
     return hits;
 }
 

@@ -8,21 +8,24 @@
 static struct entry *peek(struct brim_cache *c, struct thread *t, struct stripe *st, const void *key, size_t key_len)
 {
     uint64_t hash = hash_bytes(&c->hash, key, key_len);
+    struct index_view v = cache_index(c, hash_place(hash));
     struct entry *e;
 
     section_enter(t);
-    e = shard_peek(cache_shard(c, hash_place(hash)), hash, key, key_len);
-    if (likely(e != NULL)) {
+    e = index_find(v, hash, key, key_len);
+    if (likely(e != NULL && entry_is_in_use(e))) {
+        stripe_add_own(st, hits, 1);
+    } else if (e != NULL && (e = shard_peek_next(v, e, hash, key, key_len)) != NULL) {
         entry_mark_used(e);
-        stripe_add(st, hits, 1);
+        stripe_add_own(st, hits, 1);
     } else {
-        stripe_add(st, misses, 1);
+        stripe_add_own(st, misses, 1);
     }
     section_leave(t);
     return e;
 }
 
-static struct entry *borrow(struct brim_cache *c, const void *key, size_t key_len)
+static inline struct entry *borrow(struct brim_cache *c, const void *key, size_t key_len)
 {
     struct thread *t = thread_self();
     struct stripe *st = section_of(c, t);
@@ -30,7 +33,7 @@ static struct entry *borrow(struct brim_cache *c, const void *key, size_t key_le
     return likely(st != NULL && !cache_key_is_bad(key, key_len)) ? peek(c, t, st, key, key_len) : NULL;
 }
 
-void *brim_peek(brim_cache *c, const void *key, size_t key_len)
+__attribute__((flatten)) void *brim_peek(brim_cache *c, const void *key, size_t key_len)
 {
     struct entry *e = borrow(c, key, key_len);
 
@@ -52,11 +55,11 @@ void *brim_key_peek(brim_key *key)
     if (key == NULL || (st = section_of(cache_of(e), thread_self())) == NULL)
         return NULL;
     if (!entry_is_linked(e)) {
-        stripe_add(st, misses, 1);
+        stripe_add_own(st, misses, 1);
         return NULL;
     }
     entry_mark_used(e);
-    stripe_add(st, hits, 1);
+    stripe_add_own(st, hits, 1);
     return shared_get(e->value);
 }
 

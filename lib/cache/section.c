@@ -39,22 +39,6 @@ void section_forbid(struct brim_cache *c)
 
 /* ---- Begin and end */
 
-static void enter(struct brim_cache *c, struct thread *t)
-{
-    struct stripe *st = stripe_of(&c->stripes, t);
-    uint32_t nesting = atom_load_relaxed(&st->nesting);
-
-    if (st->shared) {
-        epoch_enter(&c->limbo.values, &st->section);
-        return;
-    }
-    if (nesting == 0) {
-        epoch_enter(&c->limbo.values, &st->section);
-        t->borrowing++;
-    }
-    atom_store_relaxed(&st->nesting, nesting + 1);
-}
-
 static bool has_work(const struct brim_cache *c)
 {
     /* Sequentially consistent: after epoch_leave_seen. */
@@ -69,40 +53,39 @@ static void leave(struct brim_cache *c, struct thread *t, struct stripe *st)
 {
     bool work = has_work(c);
 
-    if (!st->shared)
-        t->borrowing--;
-    if (work)
+    t->borrowing--;
+    if (unlikely(work))
         tally_add(&c->live, t);
     section_enter(t);
     epoch_leave_seen(&st->section);
     if (!work && unlikely(has_work(c)))
         work = tally_try_add(&c->live, t);
     section_leave(t);
-    if (work) {
+    if (unlikely(work)) {
         after_section(c);
         cache_drop_live(c, t);
     }
 }
 
-static void end(struct brim_cache *c, struct thread *t, struct stripe *st)
-{
-    uint32_t nesting = atom_load_relaxed(&st->nesting);
-
-    if (!st->shared)
-        atom_store_relaxed(&st->nesting, nesting - 1);
-    if (st->shared || nesting == 1)
-        leave(c, t, st);
-}
-
 brim_status brim_read_begin(brim_cache *c)
 {
-    if (c == NULL)
+    struct thread *t = thread_self();
+    struct stripe *st;
+    uint32_t nesting;
+
+    if (c == NULL || unlikely(atom_load_relaxed(&c->freed))) /* relaxed: the caller knows, or it is not yet */
         return BRIM_INVALID;
     if (!c->borrow)
         return BRIM_UNSUPPORTED;
-    if (unlikely(atom_load_relaxed(&c->freed))) /* relaxed: the caller knows, or it is not yet */
-        return BRIM_INVALID;
-    enter(c, thread_self());
+    st = stripe_of(&c->stripes, t);
+    if (unlikely(st->shared))
+        return BRIM_NOMEM;
+    nesting = atom_load_relaxed(&st->nesting);
+    if (nesting == 0) {
+        epoch_enter(&c->limbo.values, &st->section);
+        t->borrowing++;
+    }
+    atom_store_relaxed(&st->nesting, nesting + 1);
     return BRIM_OK;
 }
 
@@ -110,9 +93,14 @@ void brim_read_end(brim_cache *c)
 {
     struct thread *t = thread_self();
     struct stripe *st = section_of(c, t);
+    uint32_t nesting;
 
-    if (st != NULL)
-        end(c, t, st);
+    if (st == NULL)
+        return;
+    nesting = atom_load_relaxed(&st->nesting);
+    atom_store_relaxed(&st->nesting, nesting - 1);
+    if (nesting == 1)
+        leave(c, t, st);
 }
 
 /* It is never seen outside, so the cache stays, also one that has been freed. */
@@ -120,7 +108,7 @@ void brim_read_refresh(brim_cache *c)
 {
     struct stripe *st = section_of(c, thread_self());
 
-    if (st == NULL || st->shared || atom_load_relaxed(&st->nesting) != 1)
+    if (st == NULL || atom_load_relaxed(&st->nesting) != 1)
         return;
     limbo_refresh(&c->limbo, &st->section);
     if (unlikely(limbo_count(&c->limbo) != 0))

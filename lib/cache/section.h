@@ -26,10 +26,7 @@ static inline struct stripe *section_stripe(struct brim_cache *c, const struct t
 {
     struct stripe *st = stripe_ready(&c->stripes, t);
 
-    if (likely(atom_load_relaxed(&st->nesting) != 0)) /* relaxed: our own */
-        return st;
-    st = atom_load_acquire(&c->stripes.chunk[0]);
-    return unlikely(atom_load_relaxed(&st->section.epoch) != 0) ? st : NULL; /* relaxed: ours, if it is used rightly */
+    return likely(atom_load_relaxed(&st->nesting) != 0) ? st : NULL; /* relaxed: our own; 0 in the shared one */
 }
 
 /*
@@ -39,7 +36,7 @@ static inline struct stripe *section_stripe(struct brim_cache *c, const struct t
  */
 static inline struct stripe *section_of(struct brim_cache *c, const struct thread *t)
 {
-    struct stripe *st = c != NULL && c->borrow ? section_stripe(c, t) : NULL;
+    struct stripe *st = c != NULL ? section_stripe(c, t) : NULL; /* without borrow there are none */
 
     if (unlikely(st == NULL))
         debug_misuse("brim: not in a section of this cache");

@@ -18,9 +18,7 @@ static size_t overhead(const brim_cache *c)
 
 static void count_section(struct stripe *st, void *arg)
 {
-    uint64_t epoch = atom_load_relaxed(&st->section.epoch); /* relaxed: a statistic */
-
-    *(unsigned *)arg += st->section.shared ? (unsigned)epoch : epoch != 0;
+    *(unsigned *)arg += atom_load_relaxed(&st->section.epoch) != 0; /* relaxed: a statistic */
 }
 
 static void fill_waiting(brim_cache *c, brim_stats *s)

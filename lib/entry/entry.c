@@ -5,27 +5,9 @@
 
 #include "base/debug.h"
 
-/* Holds that are about to overflow: a million below, so that all threads together cannot pass the end. */
-#define COUNT_LIMIT (STATE_COUNT_MASK - ((uint64_t)1 << 20))
-
-static uint64_t refs_of(uint64_t s)
-{
-    return s & STATE_COUNT_MASK;
-}
-
 static uint64_t keys_of(uint64_t s)
 {
     return s / STATE_KEY & STATE_COUNT_MASK;
-}
-
-static uint64_t held_of(uint64_t s)
-{
-    return refs_of(s) - ((s & STATE_LINKED) != 0);
-}
-
-static uint64_t state_of(const struct entry *e)
-{
-    return atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
 }
 
 /* ---- Life */
@@ -69,7 +51,7 @@ void entry_publish(struct entry *e, unsigned refs, unsigned keys)
  * The last hold on an entry that has left is gone: become the one who destroys the value, unless a passing reader
  * holds it again, who then comes here in its turn.  Acquire: every release before this one (edge destroy).
  */
-static unsigned try_die(struct entry *e)
+unsigned entry_try_die(struct entry *e)
 {
     uint64_t s = atom_load_relaxed(&e->state);
 
@@ -85,47 +67,23 @@ static unsigned try_die(struct entry *e)
     return 0;
 }
 
-unsigned entry_release(struct entry *e)
+unsigned entry_undo_hold(struct entry *e, uint64_t s)
 {
-    unsigned events;
-    uint64_t s;
+    unsigned events = held_of(s) == 0 ? ENTRY_PIN : 0;
 
-    /* Release: what was done with the value comes before its destruction (edge destroy). */
-    if (PLANTED(entry_release_relaxed))
-        s = atom_sub_relaxed(&e->state, STATE_REF);
-    else
-        s = atom_sub_release(&e->state, STATE_REF);
-    if (unlikely(refs_of(s) == 0))
-        debug_panic("brim: a ref was released twice");
-    events = held_of(s) == 1 ? ENTRY_UNPIN : 0;
-    if (refs_of(s) == 1 && !(s & STATE_DEAD))
-        events |= try_die(e);
-    return events;
+    if (!PLANTED(entry_left_relaxed))
+        (void)atom_load_acquire(&e->state); /* who sees that it has left must see its successor (edge replace) */
+    return events | entry_release(e); /* also of a dead one: its wait may end in between, and find our hold */
 }
 
-unsigned entry_try_hold(struct entry *e)
+void entry_panic_refs(void)
 {
-    /* Acquire: who sees that it has left must see its successor (edge replace). */
-    uint64_t s = PLANTED(entry_left_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
-    unsigned events;
+    debug_panic("brim: too many refs on one entry");
+}
 
-    if (unlikely(!(s & STATE_LINKED)))
-        return 0;
-    /*
-     * Relaxed: this receives nothing.  Key, value and cost came with the index word, or with the count that the
-     * caller has (edge publish).  Must become acquire if memory is ever reused within a section.
-     */
-    s = atom_add_relaxed(&e->state, STATE_REF);
-    if (unlikely(refs_of(s) >= COUNT_LIMIT))
-        debug_panic("brim: too many refs on one entry");
-    if (PLANTED(entry_hold_unchecked))
-        s |= STATE_LINKED;
-    if (likely(s & STATE_LINKED))
-        return ENTRY_HELD | (held_of(s) == 0 ? ENTRY_PIN : 0);
-    if (!PLANTED(entry_left_relaxed))
-        (void)atom_load_acquire(&e->state); /* as above */
-    events = held_of(s) == 0 ? ENTRY_PIN : 0;
-    return events | entry_release(e); /* also of a dead one: its wait may end in between, and find our hold */
+void entry_panic_release(void)
+{
+    debug_panic("brim: a ref was released twice");
 }
 
 bool entry_end_wait(struct entry *e)
@@ -146,7 +104,7 @@ unsigned entry_copy_hold(struct entry *e)
     /* Relaxed: the caller's own hold, or its section, keeps all in place. */
     uint64_t s = atom_add_relaxed(&e->state, STATE_REF);
 
-    if (unlikely(refs_of(s) >= COUNT_LIMIT))
+    if (unlikely(refs_of(s) >= ENTRY_COUNT_LIMIT))
         debug_panic("brim: too many refs on one entry");
     return held_of(s) == 0 ? ENTRY_PIN : 0;
 }
@@ -158,7 +116,7 @@ void entry_copy_key(struct entry *e)
     /* Relaxed: as above. */
     uint64_t s = atom_add_relaxed(&e->state, STATE_KEY);
 
-    if (unlikely(keys_of(s) >= COUNT_LIMIT))
+    if (unlikely(keys_of(s) >= ENTRY_COUNT_LIMIT))
         debug_panic("brim: too many keys on one entry");
 }
 
@@ -170,7 +128,7 @@ bool entry_try_key(struct entry *e)
     for (;;) {
         if (!PLANTED(entry_key_of_freed) && (s & STATE_DEAD) && keys_of(s) == 0)
             return false;
-        if (unlikely(keys_of(s) >= COUNT_LIMIT))
+        if (unlikely(keys_of(s) >= ENTRY_COUNT_LIMIT))
             debug_panic("brim: too many keys on one entry");
         if (PLANTED(entry_key_relaxed)) {
             if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
@@ -240,9 +198,9 @@ bool entry_remove_last(struct entry *e)
 
 /* ---- Looking */
 
-bool entry_is_linked(const struct entry *e)
+static uint64_t state_of(const struct entry *e)
 {
-    return (state_of(e) & STATE_LINKED) != 0;
+    return atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
 }
 
 bool entry_is_held(const struct entry *e)
@@ -260,13 +218,7 @@ bool entry_has_keys(const struct entry *e)
     return keys_of(state_of(e)) != 0;
 }
 
-/* Relaxed, all three: eviction takes the bit as a hint. */
-void entry_mark_used(struct entry *e)
-{
-    if (!(atom_load_relaxed(&e->state) & STATE_USED))
-        (void)atom_or_relaxed(&e->state, STATE_USED);
-}
-
+/* Relaxed, as entry_mark_used. */
 void entry_forget_use(struct entry *e)
 {
     (void)atom_and_relaxed(&e->state, ~STATE_USED);

@@ -41,6 +41,8 @@
 #ifndef BRIM_ENTRY_ENTRY_H
 #define BRIM_ENTRY_ENTRY_H
 
+#include <string.h>
+
 #include "base/atom.h"
 #include "brim.h"
 
@@ -84,7 +86,6 @@ struct entry {
 };
 #ifndef BRIM_RELACY
 _Static_assert(sizeof(struct entry) == 48, "an entry with a key of 16 bytes is one cache line");
-_Static_assert(_Alignof(struct entry) <= 16, "the index keeps four bits in an entry's address");
 #endif
 
 /* What an operation on the state word brought about, for the caller to act on. */
@@ -118,13 +119,6 @@ void entry_publish(struct entry *e, unsigned refs, unsigned keys);
 /* ---- Refs */
 
 /*
- * entry_try_hold(e):
- * Hold the value unless it has left.  In a section, or with a count on ${e}.  Returns events; without HELD there is no
- * hold, but the others may be set: undoing it can make the caller the last.
- */
-unsigned entry_try_hold(struct entry *e);
-
-/*
  * entry_copy_hold(e), entry_copy_key(e):
  * One more of what the caller has; a hold also of what it has borrowed, in a section that has not ended.  Returns
  * PIN.
@@ -138,14 +132,6 @@ void entry_copy_key(struct entry *e);
  * it; then it is the caller's no more.
  */
 bool entry_end_wait(struct entry *e);
-
-/*
- * entry_release(e):
- * Give back a hold.  In a section: after it, ${e} may be gone but for the section.  Returns UNPIN, LAST.
- */
-unsigned entry_release(struct entry *e);
-
-/* ---- Keys */
 
 /*
  * entry_try_key(e):
@@ -183,11 +169,9 @@ bool entry_remove_last(struct entry *e);
 
 /* ---- Looking */
 
-bool entry_is_linked(const struct entry *e);
 bool entry_is_held(const struct entry *e);
 bool entry_is_dead(const struct entry *e);
 bool entry_has_keys(const struct entry *e);
-void entry_mark_used(struct entry *e);
 void entry_forget_use(struct entry *e);
 
 /*
@@ -195,6 +179,31 @@ void entry_forget_use(struct entry *e);
  * True if it was found since the last call.
  */
 bool entry_take_use(struct entry *e);
+
+/* For the inline functions below. */
+#define ENTRY_COUNT_LIMIT (STATE_COUNT_MASK - ((uint64_t)1 << 20)) /* all threads together cannot pass the end */
+unsigned entry_try_die(struct entry *e);
+unsigned entry_undo_hold(struct entry *e, uint64_t s);
+_Noreturn void entry_panic_refs(void);
+_Noreturn void entry_panic_release(void);
+
+static inline uint64_t refs_of(uint64_t s)
+{
+    return s & STATE_COUNT_MASK;
+}
+
+static inline uint64_t held_of(uint64_t s)
+{
+    return refs_of(s) - ((s & STATE_LINKED) != 0);
+}
+
+static inline uint64_t entry_eight_bytes(const void *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 
 /*
  * entry_key(e, len):
@@ -226,6 +235,90 @@ static inline size_t entry_cost(const struct entry *e)
 {
     /* Relaxed: who changes it holds the value and knows of no order with who asks. */
     return atom_load_relaxed(&((struct entry *)(uintptr_t)e)->cost);
+}
+
+/*
+ * entry_try_hold(e):
+ * Hold the value unless it has left.  In a section, or with a count on ${e}.  Returns events; without HELD there is no
+ * hold, but the others may be set: undoing it can make the caller the last.
+ */
+static inline unsigned entry_try_hold(struct entry *e)
+{
+    /* Acquire: who sees that it has left must see its successor (edge replace). */
+    uint64_t s = PLANTED(entry_left_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
+
+    if (unlikely(!(s & STATE_LINKED)))
+        return 0;
+    /*
+     * Relaxed: this receives nothing.  Key, value and cost came with the index's tag, or with the count that the
+     * caller has (edge publish).  Must become acquire if memory is ever reused within a section.
+     */
+    s = atom_add_relaxed(&e->state, STATE_REF);
+    if (unlikely(refs_of(s) >= ENTRY_COUNT_LIMIT))
+        entry_panic_refs();
+    if (PLANTED(entry_hold_unchecked))
+        s |= STATE_LINKED;
+    if (likely(s & STATE_LINKED))
+        return ENTRY_HELD | (held_of(s) == 0 ? ENTRY_PIN : 0);
+    return entry_undo_hold(e, s);
+}
+
+/*
+ * entry_release(e):
+ * Give back a hold.  In a section: after it, ${e} may be gone but for the section.  Returns UNPIN, LAST.
+ */
+static inline unsigned entry_release(struct entry *e)
+{
+    unsigned events;
+    uint64_t s;
+
+    /* Release: what was done with the value comes before its destruction (edge destroy). */
+    if (PLANTED(entry_release_relaxed))
+        s = atom_sub_relaxed(&e->state, STATE_REF);
+    else
+        s = atom_sub_release(&e->state, STATE_REF);
+    if (unlikely(refs_of(s) == 0))
+        entry_panic_release();
+    events = held_of(s) == 1 ? ENTRY_UNPIN : 0;
+    if (unlikely(refs_of(s) == 1 && !(s & STATE_DEAD)))
+        events |= entry_try_die(e);
+    return events;
+}
+
+static inline bool entry_is_linked(const struct entry *e)
+{
+    return (atom_load_acquire(&((struct entry *)(uintptr_t)e)->state) & STATE_LINKED) != 0;
+}
+
+/* Linked, and marked used already: all that a peek asks of an entry that is in use. */
+static inline bool entry_is_in_use(const struct entry *e)
+{
+    uint64_t s = atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
+
+    return (s & (STATE_LINKED | STATE_USED)) == (STATE_LINKED | STATE_USED);
+}
+
+/* Relaxed: eviction takes the bit as a hint.  Written only when it changes (G7). */
+static inline void entry_mark_used(struct entry *e)
+{
+    if (unlikely(!(atom_load_relaxed(&e->state) & STATE_USED)))
+        (void)atom_or_relaxed(&e->state, STATE_USED);
+}
+
+/*
+ * entry_has_key(e, key, len):
+ * Whether its key is that.  Anonymous ones have none, and a length of 0.
+ */
+static inline bool entry_has_key(const struct entry *e, const void *key, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)(e + 1), *q = (const unsigned char *)key;
+    size_t own;
+
+    if (likely(len - 8 <= 8)) /* most keys: two words that may overlap, no call */
+        return e->key_len8 == len && ((entry_eight_bytes(p) ^ entry_eight_bytes(q)) |
+                                      (entry_eight_bytes(p + len - 8) ^ entry_eight_bytes(q + len - 8))) == 0;
+    p = entry_key(e, &own);
+    return own == len && !(entry_flags(e) & ENTRY_ANONYMOUS) && (len == 0 || memcmp(p, key, len) == 0);
 }
 
 /* ---- Lists of entries that have left, by `next': odd, so that readers who come by look the key up anew */

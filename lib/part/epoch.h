@@ -41,12 +41,13 @@ struct epoch {
 };
 
 /* membarrier works: sections enter by a plain store. */
-extern struct epoch_mode {
+struct epoch_mode {
     ATOM(uint32_t) asymmetric;
-} epoch_mode;
+};
+extern struct epoch_mode epoch_mode HIDDEN;
 
 /* The process's own. */
-extern struct epoch epoch_process;
+extern struct epoch epoch_process HIDDEN;
 
 void epoch_enter_fenced(struct epoch *d, struct epoch_reader *r);
 

@@ -30,7 +30,7 @@ bool stripes_init(struct stripes *s, const brim_allocator *mem)
 
     if (first == NULL)
         return false;
-    first[0].shared = first[0].section.shared = true;
+    first[0].shared = true;
     s->mem = mem;
     atom_store_release(&s->chunk[0], first);
     return true;
@@ -42,12 +42,12 @@ void stripes_destroy(struct stripes *s)
         mem_free(s->mem, atom_load_acquire(&s->chunk[k]), stripe_bytes(k), STRIPE_ALIGN);
 }
 
-struct stripe *stripe_ready(struct stripes *s, const struct thread *t)
+struct stripe *stripe_ready_slow(struct stripes *s, unsigned number)
 {
-    unsigned k = chunk_of(t->number);
+    unsigned k = chunk_of(number);
     struct stripe *chunk = k < STRIPE_CHUNKS ? atom_load_acquire(&s->chunk[k]) : NULL;
 
-    return chunk != NULL ? chunk + (t->number - chunk_start(k)) : atom_load_acquire(&s->chunk[0]);
+    return chunk != NULL ? chunk + (number - chunk_start(k)) : atom_load_acquire(&s->chunk[0]);
 }
 
 struct stripe *stripe_of_slow(struct stripes *s, unsigned number)

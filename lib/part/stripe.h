@@ -14,8 +14,8 @@
 struct stripe {
     ATOM(uint64_t) hits, misses;
     ATOM(uint64_t) pinned;           /* signed: + when an entry's first hold is taken, - when its last one goes */
-    struct epoch_reader section;     /* of the cache's own domain: see cache/section.c */
-    ATOM(uint32_t) nesting;          /* of sections; not of the shared stripe */
+    struct epoch_reader section;     /* of the cache's own domain: cache/section.c; not of the shared stripe */
+    ATOM(uint32_t) nesting;          /* of sections; as above */
     bool shared;
     ATOM(uint64_t) insertions, refused;
     ATOM(uint64_t) left[7];          /* by brim_cause */
@@ -50,11 +50,18 @@ static inline struct stripe *stripe_of(struct stripes *s, const struct thread *t
     return stripe_of_slow(s, t->number);
 }
 
+struct stripe *stripe_ready_slow(struct stripes *s, unsigned number);
+
 /*
  * stripe_ready(s, t):
  * The same without memory: the shared one if there is none yet.  Also in a section.
  */
-struct stripe *stripe_ready(struct stripes *s, const struct thread *t);
+static inline struct stripe *stripe_ready(struct stripes *s, const struct thread *t)
+{
+    if (likely(t->number < STRIPE_FIRST))
+        return atom_load_acquire(&s->chunk[0]) + t->number;
+    return stripe_ready_slow(s, t->number);
+}
 
 /*
  * stripe_add(st, field, n):
@@ -65,8 +72,12 @@ struct stripe *stripe_ready(struct stripes *s, const struct thread *t);
         if (unlikely((st)->shared))                                                                               \
             (void)atom_add_relaxed(&(st)->field, (uint64_t)(n));                                                  \
         else                                                                                                      \
-            atom_store_relaxed(&(st)->field, atom_load_relaxed(&(st)->field) + (uint64_t)(n));                    \
+            stripe_add_own(st, field, n);                                                                         \
     } while (0)
+
+/* The same of a stripe that is known not to be the shared one. */
+#define stripe_add_own(st, field, n)                                                                              \
+    atom_store_relaxed(&(st)->field, atom_load_relaxed(&(st)->field) + (uint64_t)(n))
 
 /*
  * stripes_each(s, fn, arg):

@@ -17,7 +17,7 @@ struct thread_tls {
 };
 _Static_assert(sizeof(struct thread_tls) <= 16, "initial-exec TLS is scarce: dlopen refuses a library with 4 KiB");
 
-extern _Thread_local struct thread_tls thread_tls __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct thread_tls thread_tls HIDDEN __attribute__((tls_model("initial-exec")));
 
 struct thread *thread_self_slow(void);
 

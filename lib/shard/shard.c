@@ -18,8 +18,8 @@ static void table_free(const brim_allocator *mem, struct table *t)
         mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
 }
 
-bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entries, brim_objective objective,
-                unsigned shard_bits)
+bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
+                brim_objective objective, unsigned shard_bits)
 {
     struct table *t = table_new(mem, 1);
 
@@ -31,7 +31,7 @@ bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entr
     }
     sh->mem = mem;
     sh->entries = entries;
-    index_init(&sh->index, t, shard_bits);
+    index_init(&sh->index, root, t, shard_bits);
     atom_store_relaxed(&sh->bytes, index_table_size(1));
     policy_init(&sh->policy, objective);
     return true;
@@ -39,7 +39,7 @@ bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entr
 
 void shard_destroy(struct shard *sh)
 {
-    table_free(sh->mem, atom_load_acquire(&sh->index.table));
+    table_free(sh->mem, sh->index.table);
     lock_destroy(&sh->lock);
 }
 
@@ -62,45 +62,37 @@ static struct entry *successor(struct entry *e, bool *again)
  * Undoing a hold that came too late can make us the last one of an entry that has left.  It may have been replaced all
  * the same: the successor is read before the entry goes on the list, which uses the same word.
  */
-struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                         struct entry_list *last)
+struct entry *shard_find_next(struct index_view v, struct entry *e, unsigned events, uint64_t hash, const void *key,
+                              size_t len, struct stripe *st, struct entry_list *last)
 {
-    bool again;
+    while (e != NULL) {
+        bool again;
+        struct entry *next = successor(e, &again);
 
-    do {
-        struct entry *e = index_find(&sh->index, hash, key, len);
-        again = false;
-        while (e != NULL) {
-            unsigned events = entry_try_hold(e);
-            struct entry *next;
-
-            shard_count_pins(st, e, events);
-            if (likely(events & ENTRY_HELD))
-                return e;
-            next = successor(e, &again);
-            if (events & ENTRY_LAST)
-                entry_list_push(last, e);
-            if (PLANTED(shard_last_is_a_miss) && (events & ENTRY_LAST))
-                return NULL;
-            e = next;
-        }
-    } while (again);
-    return NULL;
+        if (events & ENTRY_LAST)
+            entry_list_push(last, e);
+        if (PLANTED(shard_last_is_a_miss) && (events & ENTRY_LAST))
+            return NULL;
+        e = again ? index_find(v, hash, key, len) : next;
+        if (e == NULL)
+            break;
+        events = entry_try_hold(e);
+        shard_count_pins(st, e, events);
+        if (events & ENTRY_HELD)
+            break;
+    }
+    return e;
 }
 
-struct entry *shard_peek(const struct shard *sh, uint64_t hash, const void *key, size_t len)
+struct entry *shard_peek_next(struct index_view v, struct entry *e, uint64_t hash, const void *key, size_t len)
 {
-    bool again;
+    while (e != NULL && !entry_is_linked(e)) {
+        bool again;
+        struct entry *next = successor(e, &again);
 
-    do {
-        struct entry *e = index_find(&sh->index, hash, key, len);
-        again = false;
-        while (e != NULL && !entry_is_linked(e))
-            e = successor(e, &again);
-        if (e != NULL)
-            return e;
-    } while (again);
-    return NULL;
+        e = again ? index_find(v, hash, key, len) : next;
+    }
+    return e;
 }
 
 /* ---- Under the mutex */
@@ -167,7 +159,7 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
         return l->expected;
     if (entry_flags(l->e) & ENTRY_ANONYMOUS)
         return NULL;
-    return index_find(&sh->index, (uint64_t)l->tag << 48 | l->e->place, key, len);
+    return index_find(index_view(&sh->index), (uint64_t)l->tag << 48 | l->e->place, key, len);
 }
 
 static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
@@ -204,7 +196,7 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
 
 static bool index_is_ill_sized_locked(const struct shard *sh)
 {
-    return index_wanted(&sh->index, 1) != atom_load_relaxed(&((struct shard *)(uintptr_t)sh)->index.table)->buckets;
+    return index_wanted(&sh->index, 1) != sh->index.table->buckets;
 }
 
 void shard_fit_index(struct shard *sh)
@@ -219,7 +211,7 @@ void shard_fit_index(struct shard *sh)
     if (fresh == NULL)
         return; /* the old one goes on as long as it has room */
     lock_acquire(&sh->lock);
-    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_WORDS * 9 / 10) {
+    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_ENTRIES * 9 / 10) {
         old = index_rebuild_locked(&sh->index, fresh);
         atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
     }
@@ -277,7 +269,7 @@ bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t l
     bool fit;
 
     lock_acquire(&sh->lock);
-    e = index_find(&sh->index, hash, key, len);
+    e = index_find(index_view(&sh->index), hash, key, len);
     if (e != NULL)
         unlink_locked(sh, e, BRIM_REMOVED, st, left);
     fit = index_is_ill_sized_locked(sh);
@@ -335,7 +327,7 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
 
     lock_acquire(&sh->lock);
     if (e == NULL)
-        e = index_find(&sh->index, hash, key, len);
+        e = index_find(index_view(&sh->index), hash, key, len);
     evicted = e != NULL && entry_is_linked(e) && entry_cost(e) >= w->need && evict_locked(sh, e, w, st, left);
     lock_release(&sh->lock);
     return evicted;

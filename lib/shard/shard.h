@@ -17,7 +17,6 @@ enum { SHARD_BATCH = 256 }; /* entries looked at in one hold of the mutex, at th
 
 struct shard {
     /* read without the mutex */
-    struct index index;
     const brim_allocator *mem;
     struct budget *entries; /* how many there may be over all shards; NULL: any number */
     ATOM(size_t) used;    /* charge of the linked entries; written under the mutex */
@@ -25,16 +24,17 @@ struct shard {
     ATOM(size_t) bytes;   /* of the index; as above */
     char pad[64];
     struct lock lock; /* protects all below */
+    struct index index;
     struct policy policy;
     bool closed; /* the cache is being freed */
 } __attribute__((aligned(128)));
 
 /*
- * shard_init(sh, mem, entries, objective, shard_bits):
- * False: no memory.
+ * shard_init(sh, root, mem, entries, objective, shard_bits):
+ * ${root} is where look-ups find its index.  False: no memory.
  */
-bool shard_init(struct shard *sh, const brim_allocator *mem, struct budget *entries, brim_objective objective,
-                unsigned shard_bits);
+bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
+                brim_objective objective, unsigned shard_bits);
 void shard_destroy(struct shard *sh);
 
 /*
@@ -52,39 +52,46 @@ static inline void shard_count_pins(struct stripe *st, const struct entry *e, un
         stripe_add(st, pinned, 0 - entry_cost(e));
 }
 
-/*
- * shard_find(sh, hash, key, len, st, last):
- * Hold ${key}'s entry, or NULL.  On ${last} come entries that have left and whose values have become the caller's to
- * destroy, as with ENTRY_LAST.  In a section.  No lock (G7).
- */
-struct entry *shard_find(const struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                         struct entry_list *last);
+/* What a look-up of a key finds that met ${e}, from whose hold came ${events} without HELD; or as shard_find. */
+struct entry *shard_find_next(struct index_view v, struct entry *e, unsigned events, uint64_t hash, const void *key,
+                              size_t len, struct stripe *st, struct entry_list *last);
+struct entry *shard_peek_next(struct index_view v, struct entry *e, uint64_t hash, const void *key, size_t len);
 
 /*
- * shard_peek(sh, hash, key, len):
- * The entry that a look-up would find, without a hold, or NULL.  In a section.
+ * shard_hold(v, e, hash, key, len, st, last):
+ * As shard_find, with what the index was seen to have.
  */
-struct entry *shard_peek(const struct shard *sh, uint64_t hash, const void *key, size_t len);
-
-/*
- * shard_prefetch(sh, hash):
- * Ask for the line of the index in which a look-up begins.
- */
-static inline void shard_prefetch(const struct shard *sh, uint64_t hash)
+static inline struct entry *shard_hold(struct index_view v, struct entry *e, uint64_t hash, const void *key, size_t len,
+                                       struct stripe *st, struct entry_list *last)
 {
-    index_prefetch(&sh->index, hash);
+    unsigned events = entry_try_hold(e);
+
+    shard_count_pins(st, e, events);
+    return likely(events & ENTRY_HELD) ? e : shard_find_next(v, e, events, hash, key, len, st, last);
 }
 
 /*
- * shard_prefetch_entry(sh, hash):
- * Ask for the entry that a look-up will look at first, and return it; NULL: none.  In a section.
+ * shard_find(v, hash, key, len, st, last):
+ * Hold ${key}'s entry in the shard whose index is ${v}, or NULL.  On ${last} come entries that have left and whose
+ * values have become the caller's to destroy, as with ENTRY_LAST.  In a section.  No lock (G7).
  */
-static inline const struct entry *shard_prefetch_entry(const struct shard *sh, uint64_t hash)
+static inline struct entry *shard_find(struct index_view v, uint64_t hash, const void *key, size_t len, struct stripe *st,
+                                       struct entry_list *last)
 {
-    const struct entry *e = index_first(&sh->index, hash);
+    struct entry *e = index_find_for(v, hash, key, len, true);
 
-    __builtin_prefetch(e);
-    return e;
+    return likely(e != NULL) ? shard_hold(v, e, hash, key, len, st, last) : NULL;
+}
+
+/*
+ * shard_peek(v, hash, key, len):
+ * The entry that a look-up would find, without a hold, or NULL.  In a section.
+ */
+static inline struct entry *shard_peek(struct index_view v, uint64_t hash, const void *key, size_t len)
+{
+    struct entry *e = index_find(v, hash, key, len);
+
+    return likely(e == NULL || entry_is_linked(e)) ? e : shard_peek_next(v, e, hash, key, len);
 }
 
 struct shard_link {

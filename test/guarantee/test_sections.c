@@ -956,6 +956,241 @@ START_TEST(test_sections_entries_fill_the_capacity_exactly)
 }
 END_TEST
 
+/* ---- Charges of what waits */
+
+START_TEST(test_sections_overhead_waits_with_its_value)
+{
+    brim_options o = borrow_options(100000);
+    brim_cache *c;
+    brim_stats stats;
+    size_t used;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    for (uint64_t i = 0; i < 10; i++)
+        ck_assert_int_eq(put(c, i, i, 10), BRIM_OK);
+    used = brim_used(c);
+    ck_assert_uint_gt(used, 100);
+    begin_reading(c);
+    for (uint64_t i = 0; i < 5; i++)
+        ck_assert(brim_remove(c, BRIM_KEY(i)));
+    stats = stats_of(c);
+    ck_assert_uint_eq(stats.used, used);
+    ck_assert_uint_eq(stats.waiting, used / 2);
+    ck_assert_uint_eq(stats.waiting_values, 5);
+    brim_read_end(c);
+    ck_assert_uint_eq(brim_used(c), used / 2);
+    brim_clear(c);
+    settle_cache(c);
+    ck_assert_uint_eq(brim_used(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(test_sections_a_cost_that_changed_waits)
+{
+    brim_cache *c = make_borrow_cache(1000);
+    brim_ref *r = NULL;
+    uint64_t key = 1;
+    value *v;
+
+    ck_assert_int_eq(put_ref(c, 1, 1, 10, &r), BRIM_OK);
+    begin_reading(c);
+    v = brim_peek(c, BRIM_KEY(key));
+    ck_assert(brim_remove(c, BRIM_KEY(key)));
+    ck_assert_int_eq(brim_ref_set_cost(r, 300), BRIM_OK);
+    v->cost = 300;
+    ck_assert_uint_eq(brim_used(c), 300);
+    ck_assert_uint_eq(brim_pinned(c), 300);
+    brim_release(r);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert_uint_eq(brim_used(c), 300);
+    ck_assert_uint_eq(stats_of(c).waiting, 300);
+    ck_assert(value_alive(v, 1));
+    brim_read_end(c);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(values_live(), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(test_sections_wrapped_and_refused_values)
+{
+    brim_cache *c = make_borrow_cache(100);
+    brim_entry_options e;
+    brim_ref *wrapped = NULL, *refused = NULL, *there = NULL;
+    uint64_t key = 1;
+    void *v;
+
+    brim_entry_options_init(&e);
+    ck_assert_int_eq(put(c, 1, 1, 10), BRIM_OK);
+    begin_reading(c);
+    v = brim_peek(c, BRIM_KEY(key));
+    ck_assert_int_eq(brim_wrap(c, value_new(2, 500), 500, NULL, &wrapped), BRIM_OK);
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY(key), value_new(3, 500), 500, NULL, &refused),
+                     BRIM_TOO_BIG); /* and the old entry has gone */
+    ck_assert(value_alive(v, 1));
+    ck_assert_uint_eq(stats_of(c).uncharged, 1000);
+    ck_assert_uint_eq(stats_of(c).waiting, 10);
+    ck_assert_int_eq(put(c, 1, 4, 10), BRIM_OK);
+    e.only_if_absent = true;
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY(key), value_new(5, 10), 10, &e, &there), BRIM_EXISTS);
+    ck_assert_uint_eq(id_of(there), 4);
+    brim_release(wrapped);
+    brim_release(refused);
+    brim_release(there);
+    ck_assert(value_alive(v, 1));
+    ck_assert_uint_eq(brim_used(c), 20);
+    brim_read_end(c);
+    settle_cache(c);
+    ck_assert_uint_eq(stats_of(c).uncharged, 0);
+    ck_assert_uint_eq(brim_used(c), 10);
+    ck_assert_uint_eq(values_live(), 1);
+    finish(c);
+}
+END_TEST
+
+START_TEST(test_sections_statistics_by_kind_include_what_waits)
+{
+    static const brim_kind kind = {.size = sizeof(brim_kind), .destroy = value_destroy};
+    brim_cache *c = make_borrow_cache(1000);
+    brim_entry_options e;
+    brim_stats stats;
+    uint64_t key = 1;
+
+    brim_entry_options_init(&e);
+    e.kind = &kind;
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(key), value_new(1, 30), 30, &e, NULL), BRIM_OK);
+    ck_assert_int_eq(put(c, 2, 2, 5), BRIM_OK);
+    begin_reading(c);
+    ck_assert(brim_remove(c, BRIM_KEY(key)));
+    brim_stats_get_sized(c, &kind, &stats, sizeof stats);
+    ck_assert_uint_eq(stats.used, 30);
+    ck_assert_uint_eq(stats.values, 1);
+    brim_read_end(c);
+    brim_stats_get_sized(c, &kind, &stats, sizeof stats);
+    ck_assert_uint_eq(stats.used, 0);
+    ck_assert_uint_eq(stats.values, 0);
+    finish(c);
+}
+END_TEST
+
+/* A program that inserts only within sections, one a frame, does get new values into a full cache. */
+START_TEST(test_sections_inserts_within_frames_go_on)
+{
+    brim_cache *c = make_borrow_cache(1000);
+    unsigned oks = 0;
+
+    for (uint64_t i = 0; i < 100; i++)
+        ck_assert_int_eq(put(c, i, i, 10), BRIM_OK);
+    for (uint64_t frame = 0; frame < 1000; frame++) {
+        uint64_t key = 1000 + frame;
+
+        begin_reading(c);
+        if (put(c, key, key, 10) == BRIM_OK) {
+            ck_assert(value_alive(brim_peek(c, BRIM_KEY(key)), key));
+            oks++;
+        }
+        ck_assert_uint_le(brim_used(c), 1000);
+        brim_read_end(c);
+        ck_assert_uint_gt(brim_count(c), 80);
+    }
+    ck_assert_uint_gt(oks, 400);
+    finish(c);
+}
+END_TEST
+
+/* A borrowed ref's entry is not another one's before the end, also if its value needs no destruction: 0 an
+ * ordinary value, 1 NULL, 2 one of a kind without a destructor; + 3: as long as a key of its own is. */
+START_TEST(test_sections_a_borrowed_entry_is_not_reused)
+{
+    enum { N = 64, MORE = 5000 };
+    static const brim_kind kind = {.size = sizeof(brim_kind), .name = "no destructor"};
+    brim_cache *c = make_borrow_cache(1u << 30);
+    const brim_ref *lent[N];
+    char text[200] = {0};
+    size_t length = _i < 3 ? sizeof(uint64_t) : sizeof text, len;
+    brim_entry_options e;
+    void *v = NULL;
+
+    brim_entry_options_init(&e);
+    if (_i % 3 == 2)
+        e.kind = &kind;
+    begin_reading(c);
+    for (uint64_t i = 0; i < N + MORE; i++) {
+        memcpy(text, &i, sizeof i);
+        if (_i % 3 == 0)
+            v = value_new(i, i);
+        if (_i % 3 == 2)
+            v = junk;
+        ck_assert_int_eq(brim_insert_with(c, text, length, v, i, &e, NULL), BRIM_OK);
+        if (i < N) {
+            lent[i] = brim_borrow(c, text, length);
+            ck_assert_ptr_nonnull(lent[i]);
+        }
+        if (i < N || i % 2 == 0)
+            ck_assert(brim_remove(c, text, length));
+    }
+    for (uint64_t i = 0; i < N; i++) {
+        const void *bytes = brim_ref_key_bytes(lent[i], &len);
+
+        memcpy(text, &i, sizeof i);
+        ck_assert_uint_eq(len, length);
+        ck_assert_mem_eq(bytes, text, length);
+        ck_assert_uint_eq(brim_ref_cost(lent[i]), i);
+        ck_assert_ptr_eq(brim_ref_kind(lent[i]), _i % 3 == 2 ? &kind : &value_kind);
+        ck_assert(!brim_ref_is_cached(lent[i]));
+        if (_i % 3 == 0)
+            ck_assert(value_alive(brim_ref_value(lent[i]), i));
+        else
+            ck_assert_ptr_eq(brim_ref_value(lent[i]), v);
+        if (i % 4 == 0) /* and it can still be held */
+            brim_release(brim_ref_hold(lent[i]));
+    }
+    ck_assert_uint_eq(stats_of(c).waiting_values, N + MORE / 2);
+    brim_read_end(c);
+    ck_assert_uint_eq(stats_of(c).waiting_values, 0);
+    ck_assert_uint_eq(stats_of(c).values, MORE / 2);
+    brim_clear(c);
+    settle_cache(c);
+    ck_assert_uint_eq(brim_used(c), 0);
+    finish(c);
+}
+END_TEST
+
+/* Once it has been freed no section begins; while it is, either is right. */
+static brim_status begun_while_freed;
+
+static void beginning_destroy(void *p, size_t cost, void *arg)
+{
+    begun_while_freed = brim_read_begin(nested.cache);
+    if (begun_while_freed == BRIM_OK)
+        brim_read_end(nested.cache);
+    value_destroy(p, cost, arg);
+}
+
+START_TEST(test_sections_do_not_begin_while_the_cache_is_freed)
+{
+    static const brim_kind kind = {.size = sizeof(brim_kind), .destroy = beginning_destroy};
+    brim_options o = borrow_options(100);
+
+    o.kind = &kind;
+    nested.cache = make_cache(&o);
+    ck_assert_int_eq(put(nested.cache, 1, 1, 1), BRIM_OK);
+    begun_while_freed = BRIM_OK;
+    if (_i == 0) {
+        brim_cache_free(nested.cache);
+    } else { /* the destructor runs in the end of a section that outlived the cache */
+        begin_reading(nested.cache);
+        brim_cache_free(nested.cache);
+        ck_assert_uint_eq(values_live(), 1);
+        brim_read_end(nested.cache);
+    }
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert(begun_while_freed == BRIM_INVALID || (_i == 0 && begun_while_freed == BRIM_OK));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("sections");
@@ -985,5 +1220,12 @@ int main(void)
     tcase_add_loop_test(tc, test_sections_ends_run_destructors_that_call_brim, 0, 2);
     tcase_add_test(tc, test_sections_in_many_caches_at_once);
     tcase_add_test(tc, test_sections_entries_fill_the_capacity_exactly);
+    tcase_add_test(tc, test_sections_overhead_waits_with_its_value);
+    tcase_add_test(tc, test_sections_a_cost_that_changed_waits);
+    tcase_add_test(tc, test_sections_wrapped_and_refused_values);
+    tcase_add_test(tc, test_sections_statistics_by_kind_include_what_waits);
+    tcase_add_test(tc, test_sections_inserts_within_frames_go_on);
+    tcase_add_loop_test(tc, test_sections_a_borrowed_entry_is_not_reused, 0, 6);
+    tcase_add_loop_test(tc, test_sections_do_not_begin_while_the_cache_is_freed, 0, 2);
     return suite_run(tc);
 }

@@ -303,6 +303,21 @@ static void do_refresh(void *c)
     brim_read_refresh(c);
 }
 
+typedef struct peeking {
+    brim_cache *cache;
+    uint64_t key;
+    void *value;
+    brim_status status;
+} peeking;
+
+static void do_begin_and_peek(void *arg)
+{
+    peeking *p = arg;
+
+    begin_reading(p->cache);
+    p->value = brim_peek(p->cache, BRIM_KEY(p->key));
+}
+
 static void do_remove_1(void *c)
 {
     uint64_t key = 1;
@@ -791,6 +806,67 @@ START_TEST(test_sections_work_without_memory)
 }
 END_TEST
 
+static void do_begin_without_memory(void *arg)
+{
+    peeking *p = arg;
+
+    p->status = brim_read_begin(p->cache);
+    EXPECT(p->status == BRIM_OK || p->status == BRIM_NOMEM);
+    p->value = brim_peek(p->cache, BRIM_KEY(p->key));
+    EXPECT((p->value != NULL) == (p->status == BRIM_OK));
+}
+
+/* Threads whose first call in the cache is a section, when there is no memory for what they would get of
+ * their own: they are told, and can begin one later. */
+START_TEST(test_sections_of_threads_for_which_there_is_no_memory)
+{
+    enum { THREADS = 40 };
+    brim_options o = borrow_options(1000);
+    static worker w[THREADS]; /* static: they outlive a failure */
+    static peeking p[THREADS];
+    static heap h;
+    unsigned begun = 0;
+    brim_cache *c;
+
+    heap_init(&h);
+    o.allocator = &h.allocator;
+    for (int i = 0; i < THREADS; i++)
+        worker_start(&w[i]);
+    c = make_cache(&o);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(put(c, i, i, 10), BRIM_OK);
+        p[i] = (peeking){.cache = c, .key = i};
+    }
+    heap_fail(&h, 1, SIZE_MAX);
+    for (int i = 0; i < THREADS; i++) {
+        worker_do(&w[i], do_begin_without_memory, &p[i]);
+        begun += p[i].status == BRIM_OK;
+    }
+    ck_assert_uint_lt(begun, THREADS);
+    ck_assert_uint_eq(stats_of(c).sections, begun);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    for (int i = 0; i < THREADS; i++)
+        if (p[i].status != BRIM_OK)
+            worker_do(&w[i], do_begin_and_peek, &p[i]);
+    for (uint64_t i = 0; i < THREADS; i++)
+        ck_assert(brim_remove(c, BRIM_KEY(i)));
+    for (size_t i = 0; i < THREADS; i++) {
+        ck_assert_uint_eq(values_live(), THREADS);
+        if (_i == 1 && i % 5 == 4) /* by the end of the thread */
+            worker_end(&w[i]);
+        else
+            worker_do(&w[i], do_end, c);
+        ck_assert_uint_eq(stats_of(c).sections, THREADS - 1 - i);
+    }
+    settle_cache(c);
+    ck_assert_uint_eq(values_live(), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        if (_i == 0 || i % 5 != 4)
+            worker_end(&w[i]);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("sections_leave");
@@ -811,5 +887,6 @@ int main(void)
     tcase_add_loop_test(tc, test_sections_handles_and_sections_outlive_the_cache_in_any_order, 0, 3);
     tcase_add_test(tc, test_sections_give_back_all_memory);
     tcase_add_test(tc, test_sections_work_without_memory);
+    tcase_add_loop_test(tc, test_sections_of_threads_for_which_there_is_no_memory, 0, 2);
     return suite_run(tc);
 }

@@ -59,6 +59,7 @@ struct keyed {
 
 template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     shard sh;
+    index_root root;
     struct room {
         table t;
         bucket b[1];
@@ -76,10 +77,11 @@ template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     {
         for (int i = 0; i < 2; i++) {
             index_table_init(&tables[i].t, 1);
-            for (int j = 0; j < INDEX_WORDS; j++)
-                tables[i].b[0].word[j].v($) = 0;
+            for (int j = 0; j < INDEX_ENTRIES; j++)
+                tables[i].b[0].entry[j].v($) = NULL;
+            tables[i].b[0].tags[0].v($) = tables[i].b[0].tags[1].v($) = 0;
         }
-        index_init(&sh.index, &tables[0].t, 0);
+        index_init(&sh.index, &root, &tables[0].t, 0);
         policy_init(&sh.policy, BRIM_HITS);
         sh.entries = NULL;
         sh.closed = false;
@@ -108,7 +110,7 @@ template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     {
         stripe st;
         entry_list last = {NULL, NULL};
-        entry *e = shard_find(&sh, (uint64_t)7 << 48 | 1, &key, 1, &st, &last);
+        entry *e = shard_find(index_view(&sh.index), (uint64_t)7 << 48 | 1, &key, 1, &st, &last);
         entry *dead;
         while ((dead = entry_list_pop(&last)) != NULL)
             interesting++;

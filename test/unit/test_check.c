@@ -104,25 +104,27 @@ START_TEST(entries)
 }
 END_TEST
 
-START_TEST(index_words)
+START_TEST(index_lanes)
 {
     struct table *t;
     struct bucket *b;
     unsigned damaged = 0;
 
     make();
-    t = atom_load_relaxed(&c->shards[0].index.table);
-    b = (struct bucket *)(void *)(t + 1);
+    t = c->shards[0].index.table;
+    b = index_buckets(t);
     for (uint32_t i = 0; i < t->buckets; i++) {
-        for (unsigned w = 0; w < INDEX_WORDS; w++) {
-            uint64_t word = atom_load_relaxed(&b[i].word[w]);
-            if (word < 16)
+        for (unsigned lane = 0; lane < INDEX_ENTRIES; lane++) {
+            struct entry *e = atom_load_relaxed(&b[i].entry[lane]);
+            uint64_t tags = atom_load_relaxed(&b[i].tags[lane / 4]);
+            if (e == NULL)
                 continue;
-            atom_store_relaxed(&b[i].word[w], word ^ (uint64_t)1 << 50); /* of the tag */
+            atom_store_relaxed(&b[i].tags[lane / 4], tags ^ (uint64_t)4 << lane % 4 * 16);
             ck_assert(!check("a look-up reaches"));
-            atom_store_relaxed(&b[i].word[w], word & 15); /* lost */
+            atom_store_relaxed(&b[i].tags[lane / 4], tags);
+            atom_store_relaxed(&b[i].entry[lane], NULL); /* lost */
             ck_assert(!check("count"));
-            atom_store_relaxed(&b[i].word[w], word);
+            atom_store_relaxed(&b[i].entry[lane], e);
             damaged++;
         }
     }
@@ -179,7 +181,7 @@ int main(void)
 
     tcase_add_test(tc, sums);
     tcase_add_test(tc, entries);
-    tcase_add_test(tc, index_words);
+    tcase_add_test(tc, index_lanes);
     tcase_add_test(tc, candidates);
     tcase_add_test(tc, dump);
     return suite_run(tc);

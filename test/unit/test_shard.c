@@ -10,6 +10,7 @@ enum { ENTRIES = 2000 };
 static struct item { _Alignas(16) struct entry e; uint64_t key; } items[ENTRIES];
 static heap h;
 static struct shard sh;
+static struct index_root root;
 static struct stripes stripes;
 static struct stripe *st;
 static struct thread *self;
@@ -26,7 +27,7 @@ static void make(size_t max_entries)
     st = stripe_of(&stripes, self);
     budget_init(&most, max_entries);
     tally_init(&values);
-    ck_assert(shard_init(&sh, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, 0));
+    ck_assert(shard_init(&sh, &root, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, 0));
 }
 
 static void unmake(void)
@@ -70,8 +71,8 @@ static struct entry *find(uint64_t key)
     struct entry *e;
 
     section_enter(self);
-    e = shard_find(&sh, hash_of(key), BRIM_KEY(key), st, &last);
-    ck_assert_ptr_eq(shard_peek(&sh, hash_of(key), BRIM_KEY(key)), e);
+    e = shard_find(index_view(&sh.index), hash_of(key), BRIM_KEY(key), st, &last);
+    ck_assert_ptr_eq(shard_peek(index_view(&sh.index), hash_of(key), BRIM_KEY(key)), e);
     section_leave(self);
     ck_assert_ptr_null(last.head);
     return e;
@@ -170,7 +171,7 @@ START_TEST(a_replace_is_never_a_miss)
     ck_assert_ptr_eq(e, &items[1].e);
     (void)entry_unlink(&items[1].e);
     section_enter(self);
-    ck_assert_ptr_null(shard_peek(&sh, hash_of(1), BRIM_KEY(key)));
+    ck_assert_ptr_null(shard_peek(index_view(&sh.index), hash_of(1), BRIM_KEY(key)));
     section_leave(self);
     unmake();
 }
@@ -285,14 +286,14 @@ START_TEST(without_memory_until_full)
     do
         l = link_of(n, n, 1);
     while (shard_link(&sh, &l, self, st, &left) == SHARD_LINKED && n++ < ENTRIES - 1);
-    ck_assert_uint_eq(n, INDEX_WORDS); /* the first table's; then SHARD_NOMEM */
+    ck_assert_uint_eq(n, INDEX_ENTRIES); /* the first table's; then SHARD_NOMEM */
     ck_assert_ptr_eq(find(0), &items[0].e);
     heap_fail(&h, SIZE_MAX, SIZE_MAX);
     ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
     unmake();
     heap_init(&h);
     heap_fail(&h, 1, 2);
-    ck_assert(!shard_init(&sh, &h.allocator, NULL, BRIM_HITS, 0));
+    ck_assert(!shard_init(&sh, &root, &h.allocator, NULL, BRIM_HITS, 0));
 }
 END_TEST
 
