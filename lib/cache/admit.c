@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cache/section.h"
+#include "part/window.h"
 
 enum {
     LARGE_PART = 64,     /* of the capacity: from there on an admission is large */
@@ -19,32 +20,7 @@ enum {
     PAUSE_NS = 50000
 };
 
-/* ---- Reservations, which a fork must not tear from the room they took */
-
-static ATOM(uint32_t) gate_closed;
-
-static void window_open(struct thread *t)
-{
-    for (;;) {
-        section_enter(t);
-        /* Sequentially consistent: who closed the gate waits for this section, or we see it closed. */
-        if (likely(!atom_load_seq_cst(&gate_closed)))
-            return;
-        section_leave(t);
-        clock_pause(0);
-    }
-}
-
-void admit_close_gate(void)
-{
-    atom_store_seq_cst(&gate_closed, 1);
-    epoch_wait(&epoch_process);
-}
-
-void admit_open_gate(void)
-{
-    atom_store_seq_cst(&gate_closed, 0);
-}
+/* ---- Reservations, which a fork must not tear from the room they took: in windows */
 
 static bool take(struct claim *claim, size_t n)
 {
@@ -54,7 +30,7 @@ static bool take(struct claim *claim, size_t n)
     taken = budget_take(&claim->cache->budget, n);
     if (taken)
         stripe_add(claim->by.st, reserved, n);
-    section_leave(claim->by.t);
+    window_close(claim->by.t);
     if (taken)
         claim->have += n;
     return taken;
@@ -67,7 +43,7 @@ void admit_undo(struct brim_cache *c, struct caller by, size_t charge)
     window_open(by.t);
     stripe_add(by.st, reserved, 0 - charge);
     budget_give(&c->budget, charge);
-    section_leave(by.t);
+    window_close(by.t);
 }
 
 void admit_to_user(struct brim_cache *c, struct caller by, size_t charge)
@@ -75,7 +51,7 @@ void admit_to_user(struct brim_cache *c, struct caller by, size_t charge)
     window_open(by.t);
     (void)atom_add_relaxed(&c->by_user, (uint64_t)charge); /* relaxed: a sum; the room was taken before */
     stripe_add(by.st, reserved, 0 - charge);
-    section_leave(by.t);
+    window_close(by.t);
 }
 
 void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge)
@@ -87,7 +63,7 @@ void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge)
     while (!atom_cas_relaxed(&c->by_user, &by_user, by_user - (charge < by_user ? charge : by_user))) {
     }
     budget_give(&c->budget, charge < by_user ? charge : (size_t)by_user);
-    section_leave(by.t);
+    window_close(by.t);
 }
 
 void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t charge, bool keep)
@@ -98,7 +74,7 @@ void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t 
     else
         budget_give(&c->budget, charge);
     tally_adjust(&k->values, by.t, 0 - charge);
-    section_leave(by.t);
+    window_close(by.t);
 }
 
 bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to, size_t taken)
@@ -109,7 +85,7 @@ bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to,
     lowered = budget_lower(&c->budget, from, to, taken);
     if (lowered)
         stripe_add(by.st, reserved, 0 - taken);
-    section_leave(by.t);
+    window_close(by.t);
     return lowered;
 }
 

@@ -70,11 +70,4 @@ bool admit_entry(struct admission *a);
  */
 size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind);
 
-/*
- * admit_close_gate(), admit_open_gate():
- * Around fork: while the gate is closed no thread is between taking room and noting it as its reservation.
- */
-void admit_close_gate(void);
-void admit_open_gate(void);
-
 #endif

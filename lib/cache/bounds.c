@@ -61,10 +61,10 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
         size_t now = budget_capacity(&c->budget);
         done = capacity >= now ? budget_raise(&c->budget, now, capacity) : lower(c, now, capacity);
     }
-    room = budget_room(&c->budget);
+    dispose_waiting(c, NULL);
+    room = budget_room(&c->budget) + (int64_t)limbo_charge(&c->limbo); /* what waits goes without our help */
     if (room < 0 && !dispose_is_under_way())
         (void)admit_evict(c, caller_of(c), (size_t)-room, -1);
-    dispose_waiting(c, NULL);
     status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
     cache_drop_live(c, thread_self());
     return status;
@@ -117,12 +117,16 @@ size_t brim_trim(brim_cache *c, size_t target)
 size_t brim_trim_kind(brim_cache *c, const brim_kind *kind, size_t target)
 {
     struct kind *k = c == NULL ? NULL : kind != NULL ? kind_look_up(c, kind) : c->default_kind;
-    size_t used = k != NULL ? tally_amount(&k->values) : 0, freed;
+    size_t used, waiting, freed = 0;
 
-    if (used <= target)
+    if (k == NULL)
         return 0;
     tally_add(&c->live, thread_self());
-    freed = admit_evict(c, caller_of(c), used - target, (int)k->number);
+    dispose_waiting(c, NULL);
+    waiting = c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0;
+    used = tally_amount(&k->values);
+    if (used > target && used - target > waiting)
+        freed = admit_evict(c, caller_of(c), used - target - waiting, (int)k->number);
     cache_drop_live(c, thread_self());
     return freed;
 }

@@ -44,10 +44,12 @@ struct brim_cache {
     ATOM(struct thread *) turn;    /* the large admission that keeps what it has: see admit.c */
     struct lock kind_lock;
     ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
-    struct limbo limbo;        /* with borrow only, as the next three */
+    struct limbo limbo;        /* with borrow only, as the next five */
     ATOM(uint32_t) pressed;    /* an admission has found no room: evict ahead from now on */
     ATOM(uint32_t) freed;      /* brim_cache_free has been called */
     ATOM(uint32_t) sections_over; /* and no section is left: their hold on `live' has been dropped */
+    ATOM(uint32_t) asked;         /* in a list of some thread's, by next_asked: see dispose.c */
+    struct brim_cache *next_asked;
 
     struct brim_cache *next, **back; /* the list of all: registry.c's lock */
 };

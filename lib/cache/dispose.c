@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/admit.h"
 
-enum { WAITING = 4 };
-
 struct disposal {
     struct entry_list left;
-    struct brim_cache *waiting[WAITING]; /* their limbos are to be looked at; counted alive */
-    unsigned caches;
+    struct brim_cache *waiting; /* its limbo is to be looked at; counted alive, as all of */
+    struct brim_cache *asked;   /* a list of those for which callbacks have asked the same */
     struct claim *claim;
 };
 
@@ -97,9 +95,8 @@ static bool give_back(struct brim_cache *c, struct entry *e)
 }
 
 /* End what need not wait, in one go for all that has come to the limbo since. */
-static void end_waiting(struct disposal *d)
+static void end_waiting(struct disposal *d, struct brim_cache *c)
 {
-    struct brim_cache *c = d->waiting[--d->caches];
     struct entry_list passed = {NULL, NULL};
     struct caller by = caller_of(c);
     struct entry *e;
@@ -116,23 +113,52 @@ static void end_waiting(struct disposal *d)
     cache_drop_live(c, thread_self());
 }
 
-/* False: it has too many to look at already. */
-static bool note_waiting(struct disposal *d, struct brim_cache *c)
+static void end_noted(struct disposal *d)
 {
-    for (unsigned i = 0; i < d->caches; i++)
-        if (d->waiting[i] == c)
-            return true;
-    if (d->caches == WAITING)
-        return false;
+    struct brim_cache *c = d->waiting;
+
+    d->waiting = NULL;
+    end_waiting(d, c);
+}
+
+static void note_waiting(struct disposal *d, struct brim_cache *c)
+{
+    if (d->waiting == c)
+        return;
+    if (d->waiting != NULL)
+        end_noted(d);
     tally_add(&c->live, thread_self());
-    d->waiting[d->caches++] = c;
-    return true;
+    d->waiting = c;
+}
+
+/*
+ * In a callback.  A cache is in one thread's list at a time: if it is in another's, that one will look later than now
+ * (acquire and release: edge asked).
+ */
+static void ask(struct disposal *d, struct brim_cache *c)
+{
+    uint32_t nobody = 0;
+
+    while (!atom_cas_acq_rel(&c->asked, &nobody, 1))
+        if (nobody != 0)
+            return;
+    tally_add(&c->live, thread_self());
+    c->next_asked = d->asked;
+    d->asked = c;
+}
+
+static void end_asked(struct disposal *d)
+{
+    struct brim_cache *c = d->asked;
+
+    d->asked = c->next_asked;
+    (void)atom_exchange_acq_rel(&c->asked, 0); /* before the look: who finds it 1 has asked before */
+    end_waiting(d, c);
 }
 
 static void wait_for_sections(struct disposal *d, struct brim_cache *c, struct entry *e)
 {
-    while (!note_waiting(d, c))
-        end_waiting(d);
+    note_waiting(d, c);
     limbo_push(&c->limbo, e);
     stripe_add(caller_of(c).st, destroyed, 1); /* passed on */
 }
@@ -154,11 +180,15 @@ static void end_entry(struct disposal *d, struct entry *e)
 static void run(struct disposal *d)
 {
     thread_tls.disposal = d;
-    while (d->left.head != NULL || d->caches > 0) {
+    for (;;) {
         if (d->left.head != NULL)
             end_entry(d, entry_list_pop(&d->left));
+        else if (d->waiting != NULL)
+            end_noted(d);
+        else if (d->asked != NULL)
+            end_asked(d);
         else
-            end_waiting(d);
+            break;
     }
     thread_tls.disposal = NULL;
 }
@@ -183,9 +213,9 @@ void dispose_waiting(struct brim_cache *c, struct claim *claim)
     if (!c->borrow || limbo_count(&c->limbo) == 0)
         return;
     if (thread_tls.disposal != NULL) {
-        (void)note_waiting(thread_tls.disposal, c);
+        ask(thread_tls.disposal, c);
     } else {
-        (void)note_waiting(&d, c);
+        note_waiting(&d, c);
         run(&d);
     }
 }

@@ -3,15 +3,15 @@
 
 #include <pthread.h>
 
-#include "cache/admit.h"
 #include "cache/registry.h"
+#include "part/window.h"
 
 static struct brim_cache *list; /* as registry_lock gave it; valid between prepare and parent or child */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
 
-/* By rank: the list, every shard, every arena, every list of kinds and limbo.  Then nobody is within a reservation. */
+/* By rank: the list, every shard, every slab, every list of kinds and limbo.  Then nobody is in a window. */
 static void prepare(void)
 {
     list = registry_lock();
@@ -19,21 +19,21 @@ static void prepare(void)
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_acquire_same_rank(&c->shards[i].lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
-        slab_lock_all(&c->slab);
+        lock_acquire_same_rank(&c->slab.lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->kind_lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->limbo.lock);
-    admit_close_gate();
+    window_close_gate();
 }
 
 static void parent(void)
 {
-    admit_open_gate();
+    window_open_gate();
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
         lock_release(&c->limbo.lock);
         lock_release(&c->kind_lock);
-        slab_unlock_all(&c->slab);
+        lock_release(&c->slab.lock);
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_release(&c->shards[i].lock);
     }

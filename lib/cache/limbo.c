@@ -101,6 +101,25 @@ void limbo_refresh(struct limbo *l, struct epoch_reader *r)
     epoch_refresh(&l->values, r);
 }
 
+static size_t sum_of_kind(struct limbo_batch *b, unsigned kind)
+{
+    size_t sum = 0;
+
+    for (struct entry *e = b->list.head; e != NULL; e = entry_list_next(e))
+        sum += entry_kind(e) == kind ? charge_of(e) : 0;
+    return sum;
+}
+
+size_t limbo_charge_of(struct limbo *l, unsigned kind)
+{
+    size_t sum;
+
+    lock_acquire(&l->lock);
+    sum = sum_of_kind(&l->old, kind) + sum_of_kind(&l->young, kind);
+    lock_release(&l->lock);
+    return sum;
+}
+
 uint64_t limbo_mark(struct limbo *l)
 {
     uint64_t mark;

@@ -58,6 +58,12 @@ void limbo_refresh(struct limbo *l, struct epoch_reader *r);
  */
 bool limbo_is_quiet(const struct stripes *s);
 
+/*
+ * limbo_charge_of(l, kind):
+ * The charge of what waits and is of kind number ${kind}.  Cost: O(what waits).
+ */
+size_t limbo_charge_of(struct limbo *l, unsigned kind);
+
 /* What must be taken before all that waits now has been; and whether it has. */
 uint64_t limbo_mark(struct limbo *l);
 bool limbo_is_past(struct limbo *l, uint64_t mark);

@@ -351,12 +351,18 @@ static inline void entry_list_join(struct entry_list *l, struct entry_list *from
     from->head = from->tail = NULL;
 }
 
+/* The one after ${e}, or NULL. */
+static inline struct entry *entry_list_next(struct entry *e)
+{
+    return (struct entry *)(atom_load_relaxed(&e->next) & ~(uintptr_t)1); /* relaxed: the list is ours */
+}
+
 static inline struct entry *entry_list_pop(struct entry_list *l)
 {
     struct entry *e = l->head;
 
     if (e != NULL) {
-        l->head = (struct entry *)(atom_load_relaxed(&e->next) & ~(uintptr_t)1);
+        l->head = entry_list_next(e);
         if (l->head == NULL)
             l->tail = NULL;
     }

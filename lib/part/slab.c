@@ -21,15 +21,32 @@ unsigned slab_class_of(size_t size)
 bool slab_init(struct slab *s, const brim_allocator *mem)
 {
     s->mem = mem;
-    for (unsigned i = 0; i < SLAB_ARENAS; i++) {
-        if (!lock_init(&s->arena[i].lock, RANK_ARENA)) {
-            while (i-- > 0)
-                lock_destroy(&s->arena[i].lock);
-            return false;
-        }
+    for (unsigned i = 0; i < SLAB_ARENAS; i++)
         s->arena[i].region_size = REGION_FIRST;
+    return lock_init(&s->lock, RANK_ARENA);
+}
+
+static bool has_own(const struct thread *t)
+{
+    return t->number - 1 < SLAB_ARENAS - 1;
+}
+
+static struct slab_arena *arena_enter(struct slab *s, struct thread *t)
+{
+    if (likely(has_own(t))) {
+        window_open(t);
+        return &s->arena[t->number];
     }
-    return true;
+    lock_acquire(&s->lock);
+    return &s->arena[0];
+}
+
+static void arena_leave(struct slab *s, struct thread *t)
+{
+    if (likely(has_own(t)))
+        window_close(t);
+    else
+        lock_release(&s->lock);
 }
 
 static struct slab_slot *next_of(struct slab_slot *slot)
@@ -91,15 +108,14 @@ void slab_destroy(struct slab *s)
             next = r->next;
             mem_free(s->mem, r, r->size, PAGE);
         }
-        lock_destroy(&a->lock);
     }
+    lock_destroy(&s->lock);
 }
 
-static void *bump_locked(struct slab_arena *a, size_t size)
+static void *bump(struct slab_arena *a, size_t size)
 {
     char *p = a->bump;
 
-    lock_assert_held(&a->lock);
     if ((uintptr_t)p % 64 != 0 && size % 64 == 0)
         p += 64 - (uintptr_t)p % 64; /* slots of whole lines start on one */
     if (a->bump == NULL || (size_t)(a->end - a->bump) < size + (size_t)(p - a->bump))
@@ -108,8 +124,8 @@ static void *bump_locked(struct slab_arena *a, size_t size)
     return p;
 }
 
-/* Move the batch to the free list if nobody can see it any more. */
-static void reclaim_locked(struct slab_class *k)
+/* Move the batch to the free list if nobody can see it any more.  The window we are in began after its stamp. */
+static void reclaim(struct slab_class *k)
 {
     if (k->waiting == NULL || !epoch_passed(&epoch_process, k->stamp))
         return;
@@ -123,68 +139,63 @@ static void reclaim_locked(struct slab_class *k)
     k->waiting = NULL;
 }
 
-static void *take_locked(struct slab_arena *a, unsigned class)
+static void *take(struct slab_arena *a, unsigned class)
 {
     struct slab_class *k = &a->class[class];
     void *slot;
 
-    lock_assert_held(&a->lock);
     if (k->free == NULL)
-        reclaim_locked(k);
+        reclaim(k);
     slot = pop(&k->free);
-    return slot != NULL ? slot : bump_locked(a, slot_size[class]);
+    return slot != NULL ? slot : bump(a, slot_size[class]);
 }
 
-static bool add_region(struct slab *s, struct slab_arena *a, size_t size)
+static bool add_region(struct slab *s, struct thread *t, size_t size)
 {
+    struct slab_arena *a;
     struct slab_region *r = mem_alloc(s->mem, size, PAGE);
 
     if (r == NULL)
         return false;
     (void)atom_add_relaxed(&s->bytes, size); /* relaxed: a statistic */
     r->size = size;
-    lock_acquire(&a->lock);
+    a = arena_enter(s, t);
     r->next = a->regions;
     a->regions = r;
     a->bump = (char *)r + REGION_HEADER;
     a->end = (char *)r + size;
     if (a->region_size < REGION_MOST)
         a->region_size *= 2;
-    lock_release(&a->lock);
+    arena_leave(s, t);
     return true;
 }
 
 void *slab_alloc(struct slab *s, struct thread *t, size_t size)
 {
-    struct slab_arena *a = &s->arena[t->number % SLAB_ARENAS];
     unsigned class = slab_class_of(size);
 
     if (class == SLAB_LARGE)
         return large_alloc(s, size);
     for (;;) {
-        size_t region;
-        void *slot;
+        struct slab_arena *a = arena_enter(s, t);
+        void *slot = take(a, class);
+        size_t region = a->region_size;
 
-        lock_acquire(&a->lock);
-        slot = take_locked(a, class);
-        region = a->region_size;
-        lock_release(&a->lock);
-        if (slot != NULL || !add_region(s, a, region))
+        arena_leave(s, t);
+        if (slot != NULL || !add_region(s, t, region))
             return slot;
     }
 }
 
 void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class)
 {
-    struct slab_arena *a = &s->arena[t->number % SLAB_ARENAS];
-    struct slab_class *k = &a->class[class];
+    struct slab_class *k = &arena_enter(s, t)->class[class];
     struct slab_slot *slot = p, *large = NULL;
 
-    lock_acquire(&a->lock);
     push(&k->recent, slot);
     k->weight += class == SLAB_LARGE ? 1 + *large_base(slot) / 64 : 1;
     if (k->weight >= SLAB_BATCH) {
-        reclaim_locked(k);
+        reclaim(k);
         if (class == SLAB_LARGE) {
             large = k->free;
             k->free = NULL;
@@ -196,18 +207,6 @@ void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class)
             k->weight = 0;
         }
     }
-    lock_release(&a->lock);
+    arena_leave(s, t);
     large_free_list(s, large);
-}
-
-void slab_lock_all(struct slab *s)
-{
-    for (unsigned i = 0; i < SLAB_ARENAS; i++)
-        lock_acquire_same_rank(&s->arena[i].lock);
-}
-
-void slab_unlock_all(struct slab *s)
-{
-    for (unsigned i = SLAB_ARENAS; i-- > 0;)
-        lock_release(&s->arena[i].lock);
 }

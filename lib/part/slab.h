@@ -6,13 +6,15 @@
  * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.
  * Waiting or free, a slot's third word is its link, with the lowest bit set: what an entry keeps there tells readers
  * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
+ *
+ * Threads with low numbers have an arena of their own, which they use in windows; all others share one, with a lock.
  */
 #ifndef BRIM_PART_SLAB_H
 #define BRIM_PART_SLAB_H
 
 #include "base/lock.h"
 #include "base/mem.h"
-#include "part/thread.h"
+#include "part/window.h"
 
 enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 64 };
 
@@ -35,18 +37,17 @@ struct slab_region {
 };
 
 struct slab_arena {
-    struct lock lock; /* protects all below */
     struct slab_class class[SLAB_CLASSES];
     char *bump, *end; /* of the newest region */
     struct slab_region *regions;
     size_t region_size; /* of the next one */
-    char pad[64];
-};
+} __attribute__((aligned(128)));
 
 struct slab {
     const brim_allocator *mem;
     ATOM(size_t) bytes; /* had from the allocator */
-    struct slab_arena arena[SLAB_ARENAS];
+    struct lock lock;   /* protects arena 0 */
+    struct slab_arena arena[SLAB_ARENAS]; /* by thread number; 0: shared */
 };
 
 bool slab_init(struct slab *s, const brim_allocator *mem);
@@ -75,11 +76,5 @@ void *slab_alloc(struct slab *s, struct thread *t, size_t size);
  */
 void slab_retire(struct slab *s, struct thread *t, void *slot, unsigned class);
 
-/*
- * slab_lock_all(s), slab_unlock_all(s):
- * Around fork.
- */
-void slab_lock_all(struct slab *s);
-void slab_unlock_all(struct slab *s);
 
 #endif

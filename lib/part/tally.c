@@ -13,14 +13,29 @@ void tally_init(struct tally *y)
     atom_store_relaxed(&y->total, BIAS);
 }
 
-static struct tally_part *part_of(struct tally *y, const struct thread *t)
+static bool has_own(const struct thread *t)
 {
-    return &y->part[t->number % TALLY_PARTS];
+    return t->number - 1 < TALLY_PARTS - 1;
+}
+
+/* Release: what was done with the thing before it is dropped (edge tally).  An own part has one writer. */
+static void change(struct tally *y, const struct thread *t, uint64_t delta)
+{
+    if (likely(has_own(t))) {
+        struct tally_part *own = &y->part[t->number];
+        atom_store_release(&own->n, atom_load_relaxed(&own->n) + delta);
+    } else {
+        (void)atom_add_acq_rel(&y->part[0].n, delta);
+    }
 }
 
 void tally_adjust(struct tally *y, struct thread *t, size_t delta)
 {
-    (void)atom_add_relaxed(&part_of(y, t)->amount, delta); /* relaxed: it is only summed */
+    /* Relaxed: it is only summed. */
+    if (likely(has_own(t)))
+        atom_store_relaxed(&y->part[t->number].amount, atom_load_relaxed(&y->part[t->number].amount) + delta);
+    else
+        (void)atom_add_relaxed(&y->part[0].amount, delta);
 }
 
 /*
@@ -30,7 +45,7 @@ void tally_add(struct tally *y, struct thread *t)
 {
     section_enter(t);
     if (likely(!atom_load_acquire(&y->closing)))
-        (void)atom_add_relaxed(&part_of(y, t)->n, 1);
+        change(y, t, 1);
     else
         (void)atom_add_relaxed(&y->total, 1);
     section_leave(t);
@@ -41,7 +56,7 @@ bool tally_try_add(struct tally *y, struct thread *t)
     uint64_t total;
 
     if (likely(!atom_load_acquire(&y->closing))) {
-        (void)atom_add_relaxed(&part_of(y, t)->n, 1);
+        change(y, t, 1);
         return true;
     }
     total = atom_load_relaxed(&y->total);
@@ -57,7 +72,7 @@ bool tally_drop(struct tally *y, struct thread *t)
 
     section_enter(t);
     if (likely(!atom_load_acquire(&y->closing)))
-        (void)atom_sub_release(&part_of(y, t)->n, 1);
+        change(y, t, (uint64_t)-1);
     else
         last = atom_sub_acq_rel(&y->total, 1) == 1;
     section_leave(t);

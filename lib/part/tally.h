@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A count of things alive that many threads change at once and nobody needs to see reach zero until it is closed:
- * until then it is spread over eight lines; closing gathers them into one word, whose way to zero is seen exactly
- * once (as Linux's percpu_ref does).  Beside it an amount, which is only summed.
+ * until then it is spread over lines of their own for the threads with low numbers, which need no locked instruction,
+ * and one for all others; closing gathers them into one word, whose way to zero is seen exactly once (as Linux's
+ * percpu_ref does).  Beside it an amount, which is only summed.
  *
  *   alive = sum of part[].n + total - BIAS     while open and while closing
  *   alive = total                              once closed
@@ -12,7 +13,7 @@
 
 #include "part/thread.h"
 
-enum { TALLY_PARTS = 8 };
+enum { TALLY_PARTS = 16 };
 
 struct tally_part {
     ATOM(uint64_t) n, amount; /* signed */
@@ -20,7 +21,7 @@ struct tally_part {
 };
 
 struct tally {
-    struct tally_part part[TALLY_PARTS];
+    struct tally_part part[TALLY_PARTS]; /* by thread number; 0: shared */
     ATOM(uint64_t) total;
     ATOM(uint32_t) closing;
 };

@@ -5,6 +5,8 @@
 
 enum { UNIT = 1024, HIGHEST = 1 << 24, MEAN_SPAN = 64, WORK_UNKNOWN = 0xffff };
 
+enum { UNSAMPLED = 3 }; /* evictions between samples: over real traces not worse than 0, and far cheaper */
+
 static const float NEWCOMER = 0.3f; /* of a used entry's weight: measured best of 1, .3, .05 over real traces */
 static const float PRIORITY_FACTOR = 8;
 
@@ -150,6 +152,8 @@ void policy_consider(struct policy *p, struct entry *const sample[], unsigned n)
     struct entry *old[POLICY_POOL];
     unsigned olds = p->pooled;
 
+    p->unsampled = 0;
+
     for (unsigned i = 0; i < n; i++)
         __builtin_prefetch(sample[i], 1);
     memcpy(old, p->pool, olds * sizeof old[0]);
@@ -165,6 +169,24 @@ void policy_consider(struct policy *p, struct entry *const sample[], unsigned n)
         fold(p, sample[i]);
         join(p, sample[i]);
     }
+}
+
+bool policy_has_overdue(struct policy *p)
+{
+    if (p->unsampled++ >= UNSAMPLED)
+        return false;
+    for (unsigned looks = p->pooled; looks > 0; looks--) {
+        struct entry *worst = p->pool[p->pooled - 1];
+
+        fold(p, worst);
+        if (rank(p, worst) <= 0)
+            return true;
+        if (p->pooled < 2 || rank(p, worst) <= rank(p, p->pool[p->pooled - 2]))
+            return false;
+        p->pooled--; /* used meanwhile: it goes where it belongs now */
+        join(p, worst);
+    }
+    return false;
 }
 
 struct entry *policy_next(struct policy *p)

@@ -6,8 +6,8 @@
  *
  * with L, the shard's clock, the highest priority evicted so far, so that what is not used goes in the end however
  * dear it was.  A hit only sets the entry's used bit.  To evict, some neighbours are looked at from a random place
- * on, their bits folded into frequency and priority; of them and the worst left from before, the lowest goes.  No
- * list is ever moved.
+ * on, their bits folded into frequency and priority; of them and the worst left from before, the lowest goes.  What
+ * is no better than L then goes without another look at neighbours, a few times.  No list is ever moved.
  *
  * Priorities are in 1/1024 of the mean ratio of benefit to cost, and wrap: they are compared by their distance to L.
  * All under the shard's mutex.
@@ -25,6 +25,7 @@ struct policy {
     float mean_ratio; /* of benefit to cost, moving */
     float mean_work;
     unsigned pooled;
+    unsigned unsampled; /* evictions since the last sample */
     struct entry *pool[POLICY_POOL]; /* the worst seen, each flagged POOLED */
 };
 
@@ -53,6 +54,13 @@ void policy_forget(struct policy *p, struct entry *e);
  * Join ${n} entries with the pool.
  */
 void policy_consider(struct policy *p, struct entry *const sample[], unsigned n);
+
+/*
+ * policy_has_overdue(p):
+ * True if the worst of the pool is no better than what has been evicted already, and few have gone since the last
+ * sample: it can go without a new one.
+ */
+bool policy_has_overdue(struct policy *p);
 
 /*
  * policy_next(p):

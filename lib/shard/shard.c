@@ -338,9 +338,10 @@ static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct thr
                              struct entry_list *left)
 {
     struct entry *sample[POLICY_SAMPLE], *e;
-    unsigned n = index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE);
 
-    policy_consider(&sh->policy, sample, n);
+    if (!policy_has_overdue(&sh->policy))
+        policy_consider(&sh->policy, sample,
+                        index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE));
     while ((e = policy_next(&sh->policy)) != NULL) {
         if (spared(w, e) || entry_is_held(e))
             continue;

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# setup.sh LIST...
-# Install what is missing of LIST, `run' or `check', with apt-get; asks nothing, and does nothing if nothing is
-# missing.  Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names
-# the command to type, and exits with 2.
+# setup.sh [present] LIST...
+# Install what is missing of LIST, `run', `check', `instructions', `peers' or `report', with apt-get; asks nothing,
+# and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where it may not install (neither root nor sudo without a password), or there is
+# no apt-get, it names the command to type, and exits with 2.
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
     libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev)
+instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
+report_packages=(gnuplot-nox jq)
+peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
@@ -37,6 +40,13 @@ has() {
     fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
     debian-handbook) has_handbook ;;
     clang) has_tsan clang-19 || has_tsan clang ;;
+    valgrind | jq) command -v "$1" >/dev/null ;;
+    gnuplot-nox) command -v gnuplot >/dev/null ;;
+    librocksdb-dev) pkg-config --exists rocksdb ;;
+    libleveldb-dev) has_header g++ leveldb/cache.h c++ ;;
+    libglib2.0-dev) pkg-config --exists glib-2.0 ;;
+    qtbase5-dev) pkg-config --exists Qt5Core ;;
+    libtbb-dev) pkg-config --exists tbb && has_header g++ tbb/version.h c++ ;;
     esac 2>/dev/null
 }
 
@@ -70,18 +80,34 @@ choose() {
 install_options=(-y --no-install-recommends --reinstall -o DPkg::Lock::Timeout=120
     -o 'Dpkg::Options::=--path-include=/usr/share/doc/debian-handbook/*')
 
+only_name=false
+if [ "${1-}" = present ]; then
+    only_name=true
+    shift
+fi
+
 wanted=()
 for list in "$@"; do
     case $list in
     run) wanted+=("${run_packages[@]}") ;;
     check) wanted+=("${check_packages[@]}") ;;
+    peers) wanted+=("${peers_packages[@]}") ;;
+    instructions) wanted+=("${instructions_packages[@]}") ;;
+    report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 run|check..." >&2
+        echo "usage: $0 [present] run|check|instructions|peers|report..." >&2
         exit 2
         ;;
     esac
 done
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | awk '!seen[$0]++')
+
+if [ "$only_name" = true ]; then
+    for package in "${wanted[@]}"; do
+        if has "$package"; then echo "$package"; fi
+    done
+    exit 0
+fi
 
 find_missing "${wanted[@]}"
 [ "${#missing[@]}" -gt 0 ] || exit 0

@@ -107,6 +107,32 @@ START_TEST(left_to_dead)
 }
 END_TEST
 
+/* A borrower, in its section, holds what is dead; its holds are seen when the wait for sections is over. */
+START_TEST(dead_and_held_again)
+{
+    make(0, _i == 1);
+    ck_assert(entry_unlink(e));
+    ck_assert(entry_end_wait(e));
+    expect_counts(0, 1 + (_i == 1), false, true);
+    ck_assert_uint_eq(entry_copy_hold(e), ENTRY_PIN);
+    ck_assert_uint_eq(entry_copy_hold(e), 0);
+    expect_counts(2, 1 + (_i == 1), false, true);
+    ck_assert_uint_eq(entry_try_hold(e), 0);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN); /* no LAST: the value is the waiter's */
+    ck_assert(entry_end_wait(e));
+    ck_assert_uint_eq(entry_copy_hold(e), ENTRY_PIN);
+    ck_assert(!entry_end_wait(e));
+    expect_counts(1, _i == 1, false, false); /* left, as if it had been held all the time */
+    ck_assert_uint_eq(entry_copy_hold(e), 0);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN | ENTRY_LAST);
+    ck_assert(entry_end_wait(e));
+    expect_counts(0, 1 + (_i == 1), false, true);
+    ck_assert_int_eq(entry_drop_key(e), _i == 0);
+}
+END_TEST
+
 START_TEST(remove_last)
 {
     make(2, 1);
@@ -296,6 +322,7 @@ int main(void)
     tcase_add_test(tc, linked_holds);
     tcase_add_loop_test(tc, linked_to_dead, 0, 2);
     tcase_add_test(tc, left_to_dead);
+    tcase_add_loop_test(tc, dead_and_held_again, 0, 2);
     tcase_add_test(tc, remove_last);
     tcase_add_test(tc, keys_and_the_destroyer);
     tcase_add_test(tc, the_used_bit);

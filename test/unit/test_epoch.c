@@ -74,6 +74,50 @@ START_TEST(refused_barriers_end_plain_entries)
 }
 END_TEST
 
+/* Fenced, and, where there are barriers, plain. */
+static void choose_mode(int mode)
+{
+    atom_store_relaxed(&epoch_mode.asymmetric, mode == 1 && membarrier_register() ? 1u : 0u);
+}
+
+START_TEST(a_refresh_is_a_new_section)
+{
+    struct domain m;
+    uint64_t before, after;
+
+    domain_init(&m);
+    choose_mode(_i);
+    epoch_enter(&m.d, &m.a.reader);
+    before = epoch_stamp(&m.d);
+    ck_assert(!epoch_passed(&m.d, before));
+    epoch_refresh(&m.d, &m.a.reader);
+    after = epoch_stamp(&m.d);
+    ck_assert(epoch_passed(&m.d, before));
+    ck_assert(!epoch_passed(&m.d, after));
+    epoch_leave(&m.a.reader);
+    ck_assert(epoch_passed(&m.d, after));
+}
+END_TEST
+
+START_TEST(leaving_seen_leaves)
+{
+    struct domain m;
+
+    domain_init(&m);
+    choose_mode(_i);
+    epoch_enter(&m.d, &m.a.reader);
+    epoch_enter(&m.d, &m.overflow.reader);
+    epoch_enter(&m.d, &m.overflow.reader);
+    epoch_leave_seen(&m.a.reader);
+    ck_assert_uint_eq(epoch_entered(&m.a.reader), EPOCH_NONE);
+    epoch_leave_seen(&m.overflow.reader);
+    ck_assert_uint_eq(epoch_entered(&m.overflow.reader), 0); /* one is left, of whom nothing is known */
+    epoch_leave_seen(&m.overflow.reader);
+    ck_assert_uint_eq(epoch_entered(&m.overflow.reader), EPOCH_NONE);
+    ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
+}
+END_TEST
+
 struct wait {
     struct epoch *d;
     struct thread *t;
@@ -168,6 +212,8 @@ int main(void)
     tcase_add_test(tc, only_older_sections_count);
     tcase_add_test(tc, the_shared_record_counts_all_inside);
     tcase_add_test(tc, refused_barriers_end_plain_entries);
+    tcase_add_loop_test(tc, a_refresh_is_a_new_section, 0, 2);
+    tcase_add_loop_test(tc, leaving_seen_leaves, 0, 2);
     tcase_add_test(tc, wait_outlasts_the_sections);
     tcase_add_test(tc, nothing_goes_under_a_reader);
     return suite_run(tc);

@@ -53,6 +53,28 @@ START_TEST(the_last_drop_says_so)
 }
 END_TEST
 
+START_TEST(nothing_is_added_to_what_has_ended)
+{
+    struct thread *t = thread_self();
+
+    tally_init(&y);
+    section_enter(t);
+    ck_assert(tally_try_add(&y, t));
+    section_leave(t);
+    ck_assert_uint_eq(tally_count(&y), 1);
+    ck_assert(!tally_close(&y));
+    section_enter(t);
+    ck_assert(tally_try_add(&y, t));
+    section_leave(t);
+    ck_assert(!tally_drop(&y, t));
+    ck_assert(tally_drop(&y, t));
+    section_enter(t);
+    ck_assert(!tally_try_add(&y, t));
+    ck_assert(!tally_try_add(&y, t));
+    section_leave(t);
+}
+END_TEST
+
 static atomic_uint lasts;
 
 /* Thread 0 closes; each has one thing from the start and gives it back in the end. */
@@ -90,6 +112,7 @@ int main(void)
     tcase_add_test(tc, it_counts_and_sums);
     tcase_add_test(tc, closing_at_zero_says_so);
     tcase_add_test(tc, the_last_drop_says_so);
+    tcase_add_test(tc, nothing_is_added_to_what_has_ended);
     tcase_add_test(tc, exactly_one_is_the_last);
     return suite_run(tc);
 }

@@ -2,6 +2,7 @@
  *
  * part/thread: one record for each living thread, used again by the next, also from destructors at its end.
  */
+#include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,6 +128,43 @@ START_TEST(destructors_may_call)
 }
 END_TEST
 
+static struct {
+    struct thread *t;
+    unsigned calls, rounds;
+} ended;
+
+static void on_exit_borrowing(struct thread *t)
+{
+    EXPECT(t == thread_self() && t->borrowing == 1);
+    t->borrowing = 0;
+    ended.t = t;
+    ended.calls++;
+    ended.rounds = t->rounds;
+}
+
+static void end_borrowing(unsigned id, void *arg)
+{
+    (void)id;
+    thread_self()->borrowing = *(unsigned *)arg;
+    seen[0] = thread_self();
+}
+
+START_TEST(who_ends_while_borrowing_is_told)
+{
+    unsigned borrowing;
+
+    thread_on_exit(on_exit_borrowing);
+    memset(&ended, 0, sizeof ended);
+    for (borrowing = 0; borrowing < 2; borrowing++) {
+        crew_do(1, end_borrowing, &borrowing);
+        ck_assert_uint_eq(ended.calls, borrowing);
+    }
+    ck_assert_ptr_eq(ended.t, seen[0]);
+    ck_assert_uint_eq(ended.rounds, PTHREAD_DESTRUCTOR_ITERATIONS - 1); /* the last but one */
+    ck_assert_uint_eq(atom_load_relaxed(&ended.t->in_use), 0);
+}
+END_TEST
+
 START_TEST(random_numbers_differ)
 {
     struct thread own = {.random = 1}, other = {.random = 2}, shared = {.reader = {.shared = true}};
@@ -185,6 +223,7 @@ int main(void)
     tcase_add_test(tc, each_living_thread_has_its_own);
     tcase_add_test(tc, ten_thousand_leave_few);
     tcase_add_test(tc, destructors_may_call);
+    tcase_add_test(tc, who_ends_while_borrowing_is_told);
     tcase_add_test(tc, random_numbers_differ);
     tcase_add_test(tc, a_child_frees_the_others_records);
     return suite_run(tc);

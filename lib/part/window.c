@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "part/window.h"
+
+#include "base/clock.h"
+
+struct window_gate window_gate;
+
+void window_wait(struct thread *t)
+{
+    do {
+        section_leave(t);
+        clock_pause(0);
+        section_enter(t);
+    } while (atom_load_seq_cst(&window_gate.closed)); /* as window_open */
+}
+
+void window_close_gate(void)
+{
+    atom_store_seq_cst(&window_gate.closed, 1);
+    epoch_wait(&epoch_process);
+}
+
+void window_open_gate(void)
+{
+    atom_store_seq_cst(&window_gate.closed, 0);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/many: one answer for each key, whatever the batches, in its place; what is no key counts as nothing.
+ */
+#include "support/support.h"
+
+enum { MOST = 50, FIND_MANY = 0, FIND_FIXED, PEEK_MANY, PEEK_FIXED, WAYS };
+
+static void *const junk = (void *)(uintptr_t)0x10;
+
+static brim_cache *c;
+static struct { uint64_t key, padding; } keys[MOST];
+static brim_bytes bytes[MOST];
+static brim_ref *refs[MOST + 1];
+static void *values[MOST + 1];
+
+static void expect_counts(uint64_t hits, uint64_t misses)
+{
+    brim_stats s = stats_of(c);
+
+    ck_assert_uint_eq(s.hits, hits);
+    ck_assert_uint_eq(s.misses, misses);
+}
+
+/* Every third of the keys 0 to MOST - 1 is not there; the id of the others is theirs + 1000. */
+static bool is_there(size_t i)
+{
+    return i % 3 != 2;
+}
+
+static void make(void)
+{
+    c = make_borrow_cache(1000);
+    for (size_t i = 0; i < MOST; i++) {
+        keys[i].key = i;
+        bytes[i] = (brim_bytes){&keys[i].key, sizeof keys[i].key};
+        if (is_there(i))
+            ck_assert_int_eq(put(c, i, 1000 + i, 1), BRIM_OK);
+    }
+    begin_reading(c);
+}
+
+static void unmake(void)
+{
+    brim_read_end(c);
+    finish(c);
+}
+
+static size_t ask(int way, size_t n)
+{
+    for (size_t i = 0; i <= MOST; i++) {
+        refs[i] = junk;
+        values[i] = junk;
+    }
+    switch (way) {
+    case FIND_MANY: return brim_find_many(c, bytes, n, refs);
+    case FIND_FIXED: return brim_find_fixed(c, &keys[0].key, sizeof keys[0].key, sizeof keys[0], n, refs);
+    case PEEK_MANY: return brim_peek_many(c, bytes, n, values);
+    default: return brim_peek_fixed(c, &keys[0].key, sizeof keys[0].key, sizeof keys[0], n, values);
+    }
+}
+
+/* The value of the i-th answer, and the ref is released. */
+static value *answer(int way, size_t i)
+{
+    value *v;
+
+    if (way > FIND_FIXED)
+        return values[i];
+    v = brim_ref_value(refs[i]);
+    brim_release(refs[i]);
+    return v;
+}
+
+START_TEST(batches_of_all_sizes)
+{
+    static const size_t sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 48, 49, MOST};
+    size_t asked = 0, found = 0;
+
+    make();
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        size_t n = sizes[k], hits = ask(_i, n), there = 0;
+
+        ck_assert_ptr_eq(refs[n], junk);
+        ck_assert_ptr_eq(values[n], junk);
+        for (size_t i = 0; i < n; i++) {
+            value *v = answer(_i, i);
+            ck_assert_int_eq(v != NULL, is_there(i));
+            ck_assert(v == NULL || value_alive(v, 1000 + i));
+            there += v != NULL;
+        }
+        ck_assert_uint_eq(hits, there);
+        asked += n;
+        found += there;
+    }
+    expect_counts(found, asked - found);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(bad_keys_among_good_ones)
+{
+    make();
+    bytes[0].data = NULL;
+    bytes[15].len = (size_t)UINT32_MAX + 1;
+    bytes[16] = (brim_bytes){NULL, 1};
+    ck_assert_uint_eq(ask(_i, 18), 9); /* of 12 */
+    for (size_t i = 0; i < 18; i++)
+        ck_assert_int_eq(answer(_i, i) != NULL, is_there(i) && i != 0 && i != 15 && i != 16);
+    expect_counts(9, 6);
+    unmake();
+}
+END_TEST
+
+START_TEST(no_keys_no_cache_no_place)
+{
+    make();
+    ask(FIND_MANY, 0);
+    ck_assert_uint_eq(brim_find_many(c, NULL, 3, refs), 0);
+    ck_assert_uint_eq(brim_peek_many(c, NULL, 3, values), 0);
+    ck_assert_uint_eq(brim_find_fixed(NULL, keys, 8, 8, 5, refs), 0);
+    ck_assert_uint_eq(brim_peek_fixed(NULL, keys, 8, 8, 5, values), 0);
+    ck_assert_uint_eq(brim_key_find_many(NULL, 6, refs), 0);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_null(refs[i]);
+        ck_assert_ptr_null(values[i]);
+    }
+    ck_assert_ptr_null(refs[5]);
+    ck_assert_ptr_eq(refs[6], junk);
+    ck_assert_ptr_eq(values[5], junk);
+    ck_assert_uint_eq(brim_find_many(c, bytes, 3, NULL), 0);
+    ck_assert_uint_eq(brim_peek_many(c, bytes, 3, NULL), 0);
+    ck_assert_uint_eq(brim_key_find_many(NULL, 3, NULL), 0);
+    brim_release_many(NULL, 3);
+    expect_counts(0, 0);
+    brim_read_end(c);
+    ck_assert_uint_eq(ask(PEEK_MANY, 20), 0); /* no section */
+    for (int i = 0; i < 20; i++)
+        ck_assert_ptr_null(values[i]);
+    expect_counts(0, 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(the_empty_key_many_times)
+{
+    make();
+    ck_assert_int_eq(brim_insert(c, NULL, 0, value_new(7, 1), 1, NULL), BRIM_OK);
+    ck_assert_uint_eq(brim_find_fixed(c, NULL, 0, 0, 17, refs), 17);
+    ck_assert_uint_eq(brim_peek_fixed(c, NULL, 0, 0, 17, values), 17);
+    for (int i = 0; i < 17; i++) {
+        ck_assert_ptr_eq(refs[i], refs[0]);
+        ck_assert(value_alive(values[i], 7));
+    }
+    ck_assert_uint_eq(brim_pinned(c), 1);
+    brim_release_many(refs, 17);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    unmake();
+}
+END_TEST
+
+/* Keys of two caches, of what has left, and none; refs that are the last. */
+START_TEST(by_handle_and_back)
+{
+    brim_cache *other = make_value_cache(1000);
+    brim_key *handles[MOST];
+    size_t there = 0;
+
+    make();
+    for (size_t i = 0; i < MOST; i++) {
+        handles[i] = NULL;
+        if (i % 5 == 0)
+            continue;
+        ck_assert_int_eq(brim_insert_anonymous(i % 2 == 0 ? c : other, value_new(i, 1), 1, NULL, &handles[i], NULL),
+                         BRIM_OK);
+        if (i % 5 == 1)
+            ck_assert(brim_key_remove(handles[i]));
+    }
+    ck_assert_uint_eq(brim_key_find_many(handles, MOST, refs), MOST / 5 * 3);
+    for (size_t i = 0; i < MOST; i++) {
+        ck_assert_int_eq(refs[i] != NULL, i % 5 > 1);
+        ck_assert(refs[i] == NULL || value_alive(brim_ref_value(refs[i]), i));
+        there += refs[i] != NULL && i % 2 == 0;
+    }
+    expect_counts(there, MOST / 10); /* NULL is no miss */
+    ck_assert_uint_eq(brim_pinned(c), there);
+    for (size_t i = 0; i < MOST; i++) {
+        (void)brim_key_remove(handles[i]);
+        brim_key_drop(handles[i]);
+    }
+    brim_read_end(c);
+    ck_assert(value_alive(brim_ref_value(refs[MOST - 1]), MOST - 1));
+    brim_release_many(refs, MOST);
+    ck_assert_uint_eq(brim_pinned(c) + brim_pinned(other), 0);
+    ck_assert_uint_eq(stats_of(c).values + stats_of(other).values, stats_of(c).count);
+    brim_cache_free(other);
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("many");
+
+    tcase_add_loop_test(tc, batches_of_all_sizes, 0, WAYS);
+    tcase_add_loop_test(tc, bad_keys_among_good_ones, FIND_MANY, FIND_MANY + 1);
+    tcase_add_loop_test(tc, bad_keys_among_good_ones, PEEK_MANY, PEEK_MANY + 1);
+    tcase_add_test(tc, no_keys_no_cache_no_place);
+    tcase_add_test(tc, the_empty_key_many_times);
+    tcase_add_test(tc, by_handle_and_back);
+    return suite_run(tc);
+}

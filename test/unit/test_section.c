@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/section: nesting, refreshing, no memory, threads that end, and who ends a cache that was freed.
+ */
+#include "cache/section.h"
+#include "support/support.h"
+
+static brim_cache *c;
+static struct thread *t;
+static struct stripe *own; /* stripe */
+static unsigned gone;
+
+static void on_gone(void *arg)
+{
+    (void)arg;
+    gone++;
+}
+
+static void make(void)
+{
+    brim_options o = borrow_options(1000);
+
+    o.gone = on_gone;
+    gone = 0;
+    c = make_cache(&o);
+    t = thread_self();
+    own = stripe_of(&c->stripes, t);
+    ck_assert(!own->shared);
+}
+
+static uint64_t epoch_at(const struct stripe *st)
+{
+    return atom_load_relaxed(&((struct stripe *)(uintptr_t)st)->section.epoch);
+}
+
+static void expect_open(unsigned nesting)
+{
+    ck_assert_uint_eq(atom_load_relaxed(&own->nesting), nesting);
+    ck_assert_int_eq(epoch_at(own) != 0, nesting > 0);
+    ck_assert_uint_eq(t->borrowing, nesting > 0);
+    ck_assert_ptr_eq(section_stripe(c, t), nesting > 0 ? own : NULL);
+    ck_assert_uint_eq(stats_of(c).sections, nesting > 0);
+}
+
+static void expect_waiting(size_t values)
+{
+    ck_assert_uint_eq(stats_of(c).waiting_values, values);
+}
+
+static void put_and_remove(uint64_t key)
+{
+    ck_assert_int_eq(put(c, key, key, 1), BRIM_OK);
+    ck_assert(brim_remove(c, BRIM_KEY(key)));
+}
+
+START_TEST(nested_ones_are_one)
+{
+    uint64_t epoch;
+
+    make();
+    expect_open(0);
+    begin_reading(c);
+    expect_open(1);
+    epoch = epoch_at(own);
+    put_and_remove(1);
+    begin_reading(c);
+    expect_open(2);
+    ck_assert_uint_eq(epoch_at(own), epoch);
+    ck_assert_uint_gt(atom_load_relaxed(&c->limbo.values.now), epoch);
+    brim_read_end(c);
+    expect_open(1);
+    ck_assert_uint_eq(epoch_at(own), epoch);
+    expect_waiting(1);
+    brim_read_end(c);
+    expect_open(0);
+    expect_waiting(0);
+    ck_assert_uint_eq(values_live(), 0);
+    brim_read_end(c);
+    expect_open(0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(a_refresh_enters_anew)
+{
+    uint64_t epoch;
+
+    make();
+    begin_reading(c);
+    epoch = epoch_at(own);
+    brim_read_refresh(c);
+    ck_assert_uint_eq(epoch_at(own), epoch); /* nothing has left */
+    put_and_remove(1);
+    begin_reading(c);
+    brim_read_refresh(c);
+    ck_assert_uint_eq(epoch_at(own), epoch); /* nested: nothing */
+    expect_waiting(1);
+    brim_read_end(c);
+    brim_read_refresh(c);
+    ck_assert_uint_gt(epoch_at(own), epoch);
+    expect_open(1);
+    expect_waiting(0);
+    ck_assert_uint_eq(values_live(), 0);
+    brim_read_end(c);
+    brim_read_refresh(c);
+    expect_open(0);
+    finish(c);
+}
+END_TEST
+
+/* ---- Without memory for a stripe of its own, as the shared number stands for */
+
+START_TEST(none_at_the_shared_stripe)
+{
+    struct stripe *shared;
+    unsigned number;
+    uint64_t key = 1;
+
+    make();
+    shared = atom_load_acquire(&c->stripes.chunk[0]);
+    number = t->number;
+    ck_assert_int_eq(put(c, key, 1, 1), BRIM_OK);
+    t->number = 0;
+    ck_assert_int_eq(brim_read_begin(c), BRIM_NOMEM);
+    ck_assert_ptr_null(section_stripe(c, t));
+    ck_assert_ptr_null(brim_peek(c, BRIM_KEY(key)));
+    brim_read_refresh(c);
+    brim_read_end(c);
+    ck_assert_uint_eq(epoch_at(shared), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&shared->nesting), 0);
+    t->number = number;
+    expect_open(0);
+    begin_reading(c);
+    ck_assert(value_alive(brim_peek(c, BRIM_KEY(key)), 1));
+    brim_read_end(c);
+    finish(c);
+}
+END_TEST
+
+/* ---- The cache's end */
+
+START_TEST(a_section_outlives_its_cache)
+{
+    uint64_t key = 1;
+    value *v;
+
+    make();
+    ck_assert_int_eq(put(c, key, 7, 1), BRIM_OK);
+    begin_reading(c);
+    begin_reading(c);
+    v = brim_peek(c, BRIM_KEY(key));
+    brim_cache_free(c);
+    ck_assert_uint_eq(atom_load_relaxed(&c->freed), 1);
+    ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 0);
+    ck_assert_int_eq(brim_read_begin(c), BRIM_INVALID);
+    ck_assert_uint_eq(atom_load_relaxed(&own->nesting), 2);
+    brim_read_end(c);
+    ck_assert(value_alive(v, 7));
+    ck_assert_uint_eq(gone, 0);
+    if (_i == 1) {
+        brim_read_refresh(c); /* lets go of the value, and the cache stays */
+        ck_assert_uint_eq(values_live(), 0);
+        ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 0);
+        ck_assert_uint_eq(gone, 0);
+    }
+    brim_read_end(c);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_uint_eq(t->borrowing, 0);
+}
+END_TEST
+
+static void begin_here(void *arg)
+{
+    begin_reading(arg);
+}
+
+static void end_here(void *arg)
+{
+    brim_read_end(arg);
+}
+
+/* Whoever ends last; a key keeps the memory, so that we can look. */
+START_TEST(the_last_section_ends_the_cache)
+{
+    brim_key *key;
+    worker w;
+
+    make();
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(7, 1), 1, NULL, &key, NULL), BRIM_OK);
+    if (_i > 0)
+        begin_reading(c);
+    worker_start(&w);
+    if (_i > 1)
+        worker_do(&w, begin_here, c);
+    brim_cache_free(c);
+    ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), _i == 0);
+    ck_assert_uint_eq(values_live(), _i > 0);
+    if (_i == 3)
+        worker_do(&w, end_here, c);
+    if (_i > 0)
+        brim_read_end(c);
+    ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), _i != 2);
+    ck_assert_uint_eq(values_live(), _i == 2);
+    if (_i == 2)
+        worker_do(&w, end_here, c);
+    worker_end(&w);
+    ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 1);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(gone, 0);
+    ck_assert_uint_eq(atom_load_relaxed(&c->live.total), 1); /* the key's entry */
+    brim_key_drop(key);
+    ck_assert_uint_eq(gone, 1);
+}
+END_TEST
+
+/* ---- Threads that end */
+
+static struct {
+    brim_cache *cache[2];
+    struct stripe *stripe[2];
+} left_open;
+
+static void begin_in_both(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        begin_reading(left_open.cache[i]);
+        begin_reading(left_open.cache[i]);
+        left_open.stripe[i] = section_stripe(left_open.cache[i], thread_self());
+    }
+    EXPECT(thread_self()->borrowing == 2);
+}
+
+START_TEST(a_thread_that_ends_ends_its_sections)
+{
+    worker w;
+
+    make();
+    left_open.cache[0] = c;
+    left_open.cache[1] = make_borrow_cache(100);
+    worker_start(&w);
+    worker_do(&w, begin_in_both, NULL);
+    begin_reading(c);
+    put_and_remove(1);
+    ck_assert_int_eq(put(left_open.cache[1], 2, 2, 1), BRIM_OK);
+    brim_clear(left_open.cache[1]);
+    ck_assert_uint_eq(values_live(), 2);
+    worker_end(&w);
+    ck_assert_uint_eq(values_live(), 1); /* our own section goes on */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(atom_load_relaxed(&left_open.stripe[i]->nesting), 0);
+        ck_assert_uint_eq(epoch_at(left_open.stripe[i]), 0);
+    }
+    expect_open(1);
+    brim_read_end(c);
+    ck_assert_uint_eq(values_live(), 0);
+    brim_cache_free(left_open.cache[1]);
+    finish(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("section");
+
+    tcase_add_test(tc, nested_ones_are_one);
+    tcase_add_test(tc, a_refresh_enters_anew);
+    tcase_add_test(tc, none_at_the_shared_stripe);
+    tcase_add_loop_test(tc, a_section_outlives_its_cache, 0, 2);
+    tcase_add_loop_test(tc, the_last_section_ends_the_cache, 0, 4);
+    tcase_add_test(tc, a_thread_that_ends_ends_its_sections);
+    return suite_run(tc);
+}
