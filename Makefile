@@ -10,13 +10,23 @@ VARIANTS ?= $(ALL_VARIANTS)
 
 # ---- Sources ------------------------------------------------------------------------------------------------
 
+# Adapters of other caches: in release only, each if its package is there (`make peers' installs them).
+PEER_C_ALL := bench/peers/glib_lru.c
+PEERS_PRESENT := $(shell test/support/setup.sh present peers)
+# $(call peer,PACKAGE,ADAPTER)
+peer = $(if $(filter $1,$(PEERS_PRESENT)),bench/peers/$2)
+PEER_C := $(strip $(call peer,libglib2.0-dev,glib_lru.c))
+PEER_CXX := $(strip $(if $(filter g++,$(PEERS_PRESENT)),$(call peer,librocksdb-dev,rocksdb.cpp) \
+            $(call peer,libleveldb-dev,leveldb.cpp) $(call peer,qtbase5-dev,qt_qcache.cpp) $(call peer,libtbb-dev,onetbb.cpp)))
+
 LIB_SRC := $(sort $(wildcard $(addprefix lib/,$(addsuffix /*.c,base part entry shard cache))))
-BENCH_SRC := $(sort $(wildcard bench/*.c))
+BENCH_SRC := $(sort $(wildcard bench/*.c) $(filter-out $(PEER_C_ALL),$(wildcard bench/peers/*.c)))
 RENDER_SRC := $(sort $(wildcard bench/render/*.c))
+INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(SUPPORT_SRC) $(TEST_SRC)
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
@@ -50,6 +60,10 @@ endif
 CC_release = $(CC)
 CC_debug = $(CC)
 CC_asan = $(CC)
+LINK_release = $(if $(PEER_CXX),$(CXX),$(CC))
+LINK_debug = $(CC_debug)
+LINK_asan = $(CC_asan)
+LINK_tsan = $(CC_tsan)
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
@@ -73,6 +87,12 @@ BENCH_PACKAGES := jansson
 RENDER_PACKAGES := harfbuzz freetype2 libpng jansson libxml-2.0
 $(eval $(call lazy,BENCH_CFLAGS,pkg-config --cflags $(BENCH_PACKAGES)))
 $(eval $(call lazy,BENCH_LIBS,pkg-config --libs $(BENCH_PACKAGES)))
+PEER_PACKAGES := $(strip $(if $(PEER_C),glib-2.0) $(if $(filter %/rocksdb.cpp,$(PEER_CXX)),rocksdb) \
+                 $(if $(filter %/qt_qcache.cpp,$(PEER_CXX)),Qt5Core) $(if $(filter %/onetbb.cpp,$(PEER_CXX)),tbb))
+$(eval $(call lazy,PEER_CFLAGS,$(if $(PEER_PACKAGES),pkg-config --cflags $(PEER_PACKAGES))))
+$(eval $(call lazy,PEER_LIBS,$(if $(PEER_PACKAGES),pkg-config --libs $(PEER_PACKAGES))))
+PEER_LIBS_release = $(PEER_LIBS) $(if $(filter %/leveldb.cpp,$(PEER_CXX)),-lleveldb)
+PEER_OBJ_release := $(patsubst %,build/release/obj/%.o,$(basename $(PEER_C) $(PEER_CXX)))
 $(eval $(call lazy,RENDER_CFLAGS,pkg-config --cflags $(RENDER_PACKAGES)))
 $(eval $(call lazy,RENDER_LIBS,pkg-config --libs $(RENDER_PACKAGES)))
 $(eval $(call lazy,CHECK_CFLAGS,pkg-config --cflags check))
@@ -81,8 +101,9 @@ $(eval $(call lazy,CHECK_LIBS,pkg-config --libs check))
 # $(call flags_for,SOURCE): what a source needs beyond the above.  Programs in bench/ cannot see lib/.
 flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(strip \
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
-            $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS),$(strip \
-            -Iinclude -Ilib -Itest $(CHECK_CFLAGS)))))))
+            $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
+            $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
+            -Iinclude -Ilib -Itest $(CHECK_CFLAGS)))))))))
 
 # ---- Rules --------------------------------------------------------------------------------------------------
 
@@ -93,10 +114,10 @@ define remember
 endef
 
 build/%/flags: FORCE
-	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK_$*))
 
 build/%/sources: FORCE
-	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(SUPPORT_SRC))
+	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(PEER_CXX) $(SUPPORT_SRC))
 
 build/strict/%/flags: FORCE
 	$(call remember,$(STRICT_CC_$*) $(STANDARD) $(WARNINGS) $(STRICT_FLAGS_$*) $(CPPFLAGS))
@@ -130,11 +151,14 @@ build/$1/libbrim.so: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources lib/libbri
 	$$(CC_$1) $(FLAGS_$1) $(SHARED) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -pthread
 	@ln -sf libbrim.so $$@.0
 
-build/$1/brim-bench: $(BENCH_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
-	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(BENCH_LIBS) -lm -pthread
+build/$1/brim-bench: $(BENCH_SRC:%.c=build/$1/obj/%.o) $(PEER_OBJ_$1) build/$1/libbrim.a
+	$$(LINK_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(BENCH_LIBS) $$(PEER_LIBS_$1) -lm -pthread
 
 build/$1/brim-render: $(RENDER_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(RENDER_LIBS) -lm -pthread
+
+build/$1/brim-instructions: $(INSTRUCTIONS_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -pthread
 
 $(UNIT_TESTS:%=build/$1/%): build/$1/obj/libinside.a
 $(OUTSIDE_TESTS:%=build/$1/%): build/$1/libbrim.a
@@ -143,6 +167,12 @@ $(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/o
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
 endef
 $(foreach v,$(ALL_VARIANTS),$(eval $(call variant_rules,$v)))
+
+# -fPIC is Qt's wish; others' headers are not ours to warn about.
+build/release/obj/bench/peers/%.o: bench/peers/%.cpp build/release/flags
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -D_GNU_SOURCE -pthread -Wall -Wextra -Wshadow $(FLAGS_release) -fPIC -Iinclude \
+	    $(patsubst -I%,-isystem %,$(PEER_CFLAGS)) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
 define litmus_rule
@@ -183,11 +213,12 @@ export STRESS_THREADS ?= 4
 export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 
-.PHONY: help run check setup lib test strict layers exports litmus planted stress format clean
+.PHONY: help run check setup peers lib test strict layers exports litmus planted stress instructions report \
+        format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while IFS='|' read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
+	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
 	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED'
 
 run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
@@ -203,6 +234,10 @@ check: ## set up, then everything: warnings, layers, tests in all variants, litm
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
+
+peers: ## install the caches that `brim-bench peers' compares with, and build it with them
+	@$(SET_UP) run peers
+	@$(MAKE) --no-print-directory build/release/brim-bench
 
 release: ## build the libraries and programs in build/release (the default)
 debug: ## the same in build/debug, with assertions
@@ -232,8 +267,19 @@ planted: ## run the Relacy harnesses with every planted bug: each must be caught
 stress: ## run brim-bench stress under tsan and asan
 	@$(RUN_CHECKS) stress
 
+instructions: ## count the instructions of each operation, in caches of a thousand to ten million entries
+	@$(SET_UP) instructions
+	@$(MAKE) --no-print-directory build/release/brim-instructions
+	@bench/instructions/run.sh
+
+report: ## measure Brim beside its peers, about twenty minutes, and write docs/benchmarks
+	@$(SET_UP) run report
+	@$(MAKE) --no-print-directory -j$$(nproc) release
+	@bench/report/report.sh
+	@bench/report/page.sh
+
 format: ## clang-format all sources in place
-	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h test/*/*.h)
+	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/instructions/*.h test/*/*.h)
 
 clean: ## remove build/
 	rm -rf build

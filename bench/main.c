@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 #include "options.h"
+#include "peers/peers.h"
 #include "report.h"
 #include "stress.h"
 
@@ -9,5 +10,9 @@ int main(int argc, char **argv)
     struct options options;
     options_parse(&options, argc, argv);
     report_json_probe(options.json);
-    return options.command == BENCH_RUN ? harness_run(&options) : stress_run(&options);
+    switch (options.command) {
+    case BENCH_RUN: return harness_run(&options);
+    case BENCH_PEERS: return peers_run(&options);
+    default: return stress_run(&options);
+    }
 }

@@ -28,6 +28,15 @@ static const struct option run_options[] = {
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
+static const struct option peers_options[] = {
+    {"workload", required_argument, NULL, 'w'},
+    {"peer", required_argument, NULL, 'p'},
+    {"entries", required_argument, NULL, 'e'},
+    {"skew", required_argument, NULL, 'k'},
+    {"rounds", required_argument, NULL, 'r'},
+    COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
 static const struct option stress_options[] = {
     {"seed", required_argument, NULL, 'x'},
     COMMON_OPTIONS,
@@ -37,22 +46,34 @@ static const struct option stress_options[] = {
 static _Noreturn void print_help(void)
 {
     puts("Usage: brim-bench run --workload NAME [options]\n"
+         "       brim-bench peers [options]\n"
          "       brim-bench stress [options]\n"
          "\n"
          "run measures a workload:\n"
          "  --workload NAME   zipf-hit       finds that all hit, zipf 0.99\n"
+         "                    key-hit        the same by handle\n"
          "                    hot-key        finds of one key\n"
          "                    churn          get or insert, zipf 0.9 over 4 x the capacity\n"
          "                    insert-remove  pairs, 100 entries alive\n"
          "                    mixed          90 % find, 5 % insert, 5 % remove, zipf 0.99\n"
+         "                    pinned         churn with three quarters of it all held\n"
          "  --entries N       how many entries (default 100000)\n"
          "  --capacity C      capacity in bytes of cost, 64 an entry (default: what the workload needs)\n"
          "  --shards N        shards of the cache (default: chosen by the cache)\n"
          "\n"
+         "peers measures workloads on Brim and on other caches, in turns:\n"
+         "  --workload NAME   as above (default: all), repeated or between commas\n"
+         "  --peer NAME       only this one; likewise (a wrong name lists them)\n"
+         "  --threads LIST    default: 1,2, and 64 for mixed\n"
+         "  --entries LIST    default: 100000, and 1000000 for zipf-hit and key-hit\n"
+         "  --skew THETA      of the zipf distributions\n"
+         "  --seconds S       a round of a peer (default 0.2)\n"
+         "  --rounds N        default 5\n"
+         "\n"
          "stress uses everything at once and checks every answer:\n"
          "  --seed X          where the random operations start (default 1)\n"
          "\n"
-         "both:\n"
+         "all of them:\n"
          "  --threads N       1 to 4096 (default 2)\n"
          "  --seconds S       how long, fractions allowed (default 5)\n"
          "  --json FILE       write the result there\n"
@@ -68,7 +89,7 @@ static _Noreturn void print_version(void)
     exit(EXIT_SUCCESS);
 }
 
-static uint64_t parse_number(const char *option, const char *text, uint64_t min, uint64_t max)
+uint64_t options_number(const char *option, const char *text, uint64_t min, uint64_t max)
 {
     char *end;
     errno = 0;
@@ -80,27 +101,51 @@ static uint64_t parse_number(const char *option, const char *text, uint64_t min,
     return n;
 }
 
-static double parse_seconds(const char *text)
+static double parse_real(const char *option, const char *text, double min, double max)
 {
     char *end = NULL;
-    const double s = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;
-    if (end == NULL || end == text || *end != '\0' || !isfinite(s))
-        bench_fail("--seconds: '%s' is not a number", text);
-    if (s < 0.01 || s > 1e6)
-        bench_fail("--seconds: %s is not between 0.01 and 1000000", text);
-    return s;
+    const double x = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;
+    if (end == NULL || end == text || *end != '\0' || !isfinite(x))
+        bench_fail("--%s: '%s' is not a number", option, text);
+    if (x < min || x > max)
+        bench_fail("--%s: %s is not between %g and %.0f", option, text, min, max);
+    return x;
+}
+
+/* Lists may be given in several pieces. */
+static const char *join(const char *list, const char *text)
+{
+    char *both;
+    if (list == NULL)
+        return text;
+    if (asprintf(&both, "%s,%s", list, text) < 0)
+        bench_fail("out of memory");
+    return both;
+}
+
+static void take_list(struct options *o, int letter, const char *text)
+{
+    const char **list = letter == 'w' ? &o->workload : letter == 't' ? &o->thread_list : &o->entry_list;
+    *list = join(*list, text);
 }
 
 static void take_option(struct options *o, int letter, const char *text)
 {
+    if (o->command == BENCH_PEERS && strchr("wte", letter) != NULL) {
+        take_list(o, letter, text);
+        return;
+    }
     switch (letter) {
-    case 't': o->threads = (unsigned)parse_number("threads", text, 1, BENCH_MAX_THREADS); break;
-    case 'e': o->entries = (size_t)parse_number("entries", text, 1, BENCH_MAX_ENTRIES); break;
-    case 'c': o->capacity = (size_t)parse_number("capacity", text, 1, SIZE_MAX / 2); break;
-    case 'n': o->shards = (unsigned)parse_number("shards", text, 1, 65536); break;
-    case 'x': o->seed = parse_number("seed", text, 0, UINT64_MAX); break;
-    case 's': o->seconds = parse_seconds(text); break;
+    case 't': o->threads = (unsigned)options_number("threads", text, 1, BENCH_MAX_THREADS); break;
+    case 'e': o->entries = (size_t)options_number("entries", text, 1, BENCH_MAX_ENTRIES); break;
+    case 'c': o->capacity = (size_t)options_number("capacity", text, 1, SIZE_MAX / 2); break;
+    case 'n': o->shards = (unsigned)options_number("shards", text, 1, 65536); break;
+    case 'x': o->seed = options_number("seed", text, 0, UINT64_MAX); break;
+    case 's': o->seconds = parse_real("seconds", text, 0.01, 1e6); break;
     case 'w': o->workload = text; break;
+    case 'p': o->peers = join(o->peers, text); break;
+    case 'k': o->skew = parse_real("skew", text, 0.01, 10); break;
+    case 'r': o->rounds = (unsigned)options_number("rounds", text, 1, 10000); break;
     case 'j': o->json = text; break;
     case 'h': print_help();
     case 'v': print_version();
@@ -127,22 +172,29 @@ static enum bench_command parse_command(const char *name)
 {
     if (strcmp(name, "run") == 0)
         return BENCH_RUN;
+    if (strcmp(name, "peers") == 0)
+        return BENCH_PEERS;
     if (strcmp(name, "stress") == 0)
         return BENCH_STRESS;
     if (strcmp(name, "--help") == 0)
         print_help();
     if (strcmp(name, "--version") == 0)
         print_version();
-    bench_fail("unknown command '%s': run or stress (see --help)", name);
+    bench_fail("unknown command '%s': run, peers or stress (see --help)", name);
 }
+
+static const struct option *const tables[] = {
+    [BENCH_RUN] = run_options, [BENCH_PEERS] = peers_options, [BENCH_STRESS] = stress_options};
 
 void options_parse(struct options *o, int argc, char **argv)
 {
     if (argc < 2)
-        bench_fail("what to do? run or stress (see --help)");
-    *o = (struct options){.threads = 2, .entries = 100000, .seconds = 5, .seed = 1};
+        bench_fail("what to do? run, peers or stress (see --help)");
+    *o = (struct options){.threads = 2, .entries = 100000, .seconds = 5, .seed = 1, .rounds = 5};
     o->command = parse_command(argv[1]);
-    take_all(o, argc - 1, argv + 1, o->command == BENCH_RUN ? run_options : stress_options);
+    if (o->command == BENCH_PEERS)
+        o->seconds = 0.2;
+    take_all(o, argc - 1, argv + 1, tables[o->command]);
     if (o->json != NULL && o->json[0] == '\0')
         bench_fail("--json: no file name");
     if (o->command != BENCH_RUN)

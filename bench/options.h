@@ -5,12 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum bench_command { BENCH_RUN, BENCH_STRESS };
+enum bench_command { BENCH_RUN, BENCH_PEERS, BENCH_STRESS };
 enum { BENCH_MAX_THREADS = 4096, BENCH_MAX_ENTRIES = 200000000 };
 
 struct options {
     enum bench_command command;
-    const char *workload;
+    const char *workload;               /* peers: a list between commas, as are the next three; NULL: all */
+    const char *peers, *thread_list, *entry_list;
+    double skew;                        /* of peers' zipf distributions; 0: the workload's own */
+    unsigned rounds;
     unsigned threads;
     unsigned shards;                    /* 0: chosen by the cache */
     size_t entries;
@@ -22,4 +25,7 @@ struct options {
 
 /* Ends the program for --help and --version (status 0) and for bad input (status 2). */
 void options_parse(struct options *, int argc, char **argv);
+
+/* The number that is given for --${option}; bad input ends the program. */
+uint64_t options_number(const char *option, const char *text, uint64_t min, uint64_t max);
 #endif

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "fail.h"
+#include "machine.h"
 
 #include <brim.h>
 #include <errno.h>
@@ -36,26 +37,14 @@ static void warn_about_build(void)
         fprintf(stderr, "brim-bench: WARNING: the library is a checking build (%s); the figures mean little\n", version);
 }
 
-static void print_processor(void)
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || colon == NULL)
-            continue;
-        printf("processor       %ld x%s", sysconf(_SC_NPROCESSORS_ONLN), colon + 1);
-        break;
-    }
-    if (f != NULL)
-        fclose(f);
-}
-
 void report_build(void)
 {
+    struct machine m;
+    machine_look(&m);
     printf("library         brim %s\n", brim_version());
-    printf("compiler        %s\n", __VERSION__);
-    print_processor();
+    printf("compiler        %s\n", m.compiler);
+    printf("allocator       %s\n", m.allocator);
+    printf("processor       %ld x %s\n", m.processors, m.processor);
     fflush(stdout);
     warn_about_build();
 }

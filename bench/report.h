@@ -4,7 +4,7 @@
 #define BENCH_REPORT_H
 #include <jansson.h>
 
-void report_build(void);                /* library, compiler, processor; warnings to stderr */
+void report_build(void);                /* library, compiler, allocator, processor; warnings to stderr */
 
 /* Bad input (status 2) now rather than after the run, if the file cannot be written.  NULL: nothing. */
 void report_json_probe(const char *path);

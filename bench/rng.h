@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers for one thread: splitmix64, seeded by anything. */
+/* Random numbers for one thread: splitmix64, seeded by anything.  C and C++. */
 #ifndef BENCH_RNG_H
 #define BENCH_RNG_H
 #include <stdint.h>

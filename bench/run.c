@@ -11,8 +11,8 @@ void run_print_config(const struct run *run)
     report_build();
     printf("workload        %s\n", run->workload->name);
     printf("threads         %u\n", run->options->threads);
-    printf("entries         %zu (keys of %d bytes, values of %d, %zu different keys)\n", run->entries, BENCH_KEY_BYTES, BENCH_VALUE_BYTES, run->keys);
-    printf("capacity        %zu bytes of cost\n", run->capacity);
+    printf("entries         %zu (keys of %d bytes, values of %d, %zu different keys)\n", run->size.entries, BENCH_KEY_BYTES, BENCH_VALUE_BYTES, run->size.keys);
+    printf("capacity        %zu bytes of cost\n", run->size.capacity);
     printf("time            %g s: a tenth to warm up, then %d rounds\n", run->options->seconds, RUN_ROUNDS);
     fflush(stdout);
 }
@@ -33,12 +33,12 @@ static void print_latency(const struct latency *l)
 void run_print_result(const struct run *run)
 {
     printf("shards          %u\n", run->stats.shards);
-    printf("operations      %.3f million a second (median of %d rounds, %.3f to %.3f)%s\n", run->mops[RUN_ROUNDS / 2], RUN_ROUNDS, run->mops[0],
-           run->mops[RUN_ROUNDS - 1], run->workload->theta == 0 ? "; an operation is a pair" : "");
+    printf("operations      %.3f million a second (median of %d rounds, %.3f to %.3f)%s\n", run->mops.median, RUN_ROUNDS, run->mops.min,
+           run->mops.max, run->workload->theta == 0 ? "; an operation is a pair" : "");
     if (run->total.lookups != 0)
         printf("hit ratio       %.4f\n", run->hit_ratio);
     print_memory("memory          ", run->overhead_per_entry, "as the cache counts it");
-    print_memory("                ", run->rss_per_entry, "growth of the resident set");
+    print_memory("                ", run->filled.rss_per_entry, "growth of the resident set");
     print_latency(&run->latency);
     if (run->total.refused != 0)
         printf("refused         %" PRIu64 " inserts\n", run->total.refused);
@@ -71,16 +71,16 @@ void run_write_json(const struct run *run)
     json_t *o = json_object();
     json_object_set_new(o, "workload", json_string(run->workload->name));
     json_object_set_new(o, "threads", number(run->options->threads));
-    json_object_set_new(o, "entries", number(run->entries));
-    json_object_set_new(o, "capacity", number(run->capacity));
+    json_object_set_new(o, "entries", number(run->size.entries));
+    json_object_set_new(o, "capacity", number(run->size.capacity));
     json_object_set_new(o, "shards", number(run->stats.shards));
     json_object_set_new(o, "seconds", json_real(run->options->seconds));
-    json_object_set_new(o, "mops", json_real(run->mops[RUN_ROUNDS / 2]));
-    json_object_set_new(o, "mops_min", json_real(run->mops[0]));
-    json_object_set_new(o, "mops_max", json_real(run->mops[RUN_ROUNDS - 1]));
+    json_object_set_new(o, "mops", json_real(run->mops.median));
+    json_object_set_new(o, "mops_min", json_real(run->mops.min));
+    json_object_set_new(o, "mops_max", json_real(run->mops.max));
     json_object_set_new(o, "hit_ratio", run->total.lookups != 0 ? json_real(run->hit_ratio) : json_null());
     json_object_set_new(o, "bytes_per_entry", run->overhead_per_entry >= 0 ? json_real(run->overhead_per_entry) : json_null());
-    json_object_set_new(o, "rss_per_entry", run->rss_per_entry >= 0 ? json_real(run->rss_per_entry) : json_null());
+    json_object_set_new(o, "rss_per_entry", run->filled.rss_per_entry >= 0 ? json_real(run->filled.rss_per_entry) : json_null());
     json_object_set_new(o, "latency_ns", latency_object(&run->latency));
     json_object_set_new(o, "refused", number(run->total.refused));
     json_object_set_new(o, "wrong", number(run->total.wrong));

@@ -21,11 +21,16 @@ static const size_t most_capacity = (size_t)256 << 20;   /* it is really allocat
 
 static const struct shape shapes[] = {
     {.name = "one shard, tight, resized", .shards = 1, .room = 2, .max_cost = 1024, .resize = true},
+    {.name = "borrowed, one shard, tight, resized", .shards = 1, .room = 4, .max_cost = 1024, .resize = true, .borrow = true},
     {.name = "chosen shards", .shards = 0, .room = 8, .max_cost = 4096},
+    {.name = "borrowed, exact", .shards = 4, .room = 8, .max_cost = 512, .exact = true, .borrow = true},
     {.name = "exact, tight", .shards = 2, .room = 2, .max_cost = 512, .exact = true},
+    {.name = "borrowed, chosen shards", .shards = 0, .room = 16, .max_cost = 2048, .borrow = true},
     {.name = "calm", .shards = 4, .max_cost = 512, .calm = true},
+    {.name = "borrowed, calm", .shards = 4, .max_cost = 512, .calm = true, .borrow = true},
     {.name = "many shards, very tight, resized", .shards = 64, .room = 1, .max_cost = 2048, .resize = true},
     {.name = "few entries", .shards = 2, .room = 4, .max_cost = 1024, .entries_per_lane = 16},
+    {.name = "borrowed, few entries, overhead charged", .shards = 8, .room = 8, .max_cost = 512, .entries_per_lane = 32, .charge_overhead = true, .borrow = true},
     {.name = "overhead charged, strong hash, resized", .shards = 8, .room = 4, .max_cost = 512, .resize = true, .charge_overhead = true, .strong = true},
     {.name = "roomy", .shards = 16, .room = 64, .max_cost = 1024},
 };
@@ -79,6 +84,7 @@ static void make_cache(struct phase *p)
     o.kind = &p->kinds[0];
     o.hash = p->shape->strong ? BRIM_HASH_STRONG : BRIM_HASH_FAST;
     o.charge_overhead = p->shape->charge_overhead;
+    o.borrow = p->shape->borrow;
     o.gone = kinds_gone;
     o.gone_arg = p;
     const brim_status status = brim_cache_new(&o, &p->cache);
@@ -211,7 +217,7 @@ static void run_phase(const struct options *o, struct totals *t, const struct cl
     struct phase *p = new_phase(o, t->phases);
     for (int i = 0; i < BOUTS; i++)
         run_bout(p, t, c, seconds / (double)BOUTS);
-    if (p->number % 2 == 1 && !p->shape->charge_overhead)
+    if ((p->number & 2) != 0 && !p->shape->charge_overhead)
         end_fill_whole(p);
     end_free(p);
     end_count(p);

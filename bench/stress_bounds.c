@@ -55,10 +55,13 @@ void use_look(struct lane *l)
     brim_stats_get(p->cache, &stats);
     if (stats.capacity > p->capacity || stats.capacity < p->min_capacity)
         stress_violation(p, "statistics say capacity %zu, set was %zu to %zu", stats.capacity, p->min_capacity, p->capacity);
+    if (l->nesting > 0 && stats.sections == 0)
+        stress_violation(p, "statistics say no section, one is open");
     brim_stats_get_sized(p->cache, &p->kinds[rng_below(&l->rng, KINDS)], &stats, sizeof stats);
     (void)brim_pinned(p->cache);
     (void)brim_count(p->cache);
     const brim_status status = brim_drain(p->cache, 0);
-    if (status != BRIM_OK && status != BRIM_TIMEOUT)
-        stress_violation(p, "drain is %s", brim_strerror(status));
+    const bool right = l->nesting > 0 ? status == BRIM_DEADLOCK : status == BRIM_OK || status == BRIM_TIMEOUT;
+    if (!right)
+        stress_violation(p, "drain is %s, %u sections open", brim_strerror(status), l->nesting);
 }

@@ -69,6 +69,8 @@ static void finish(struct lane *l, const struct insertion *in, brim_status statu
 
 void use_insert(struct lane *l)
 {
+    if (!lane_has_room(l))
+        return;
     struct insertion in = prepare(l, 0, true);
     brim_ref *out = NULL;
     const bool asked = rng_below(&l->rng, 2) == 0;
@@ -91,6 +93,8 @@ void use_insert_with(struct lane *l)
     struct phase *p = l->phase;
     brim_entry_options e;
     brim_ref *out = NULL;
+    if (!lane_has_room(l))
+        return;
     const unsigned kind = rng_below(&l->rng, KINDS);
     struct insertion in = prepare(l, kind, true);
     random_options(l, &e, kind);
@@ -113,7 +117,7 @@ void use_insert_or_wrap(struct lane *l)
     struct phase *p = l->phase;
     brim_entry_options e;
     brim_ref *out = NULL;
-    if (p->shape->exact)
+    if (p->shape->exact || !lane_has_room(l))
         return;
     const unsigned kind = rng_below(&l->rng, KINDS);
     struct insertion in = prepare(l, kind, false);
@@ -159,17 +163,29 @@ void use_insert_big(struct lane *l)
     brim_release(out);
 }
 
-static void check_found(struct lane *l, uint64_t id, uint64_t before, brim_ref *ref)
+struct look_up lane_look_up(struct lane *l, uint64_t id)
+{
+    struct look_up u = {.id = id, .before = atomic_load_explicit(&l->phase->id[id].seen, memory_order_acquire)};
+    key_bytes_make(&u.key, id);
+    return u;
+}
+
+struct look_up lane_pick_look_up(struct lane *l)
+{
+    return lane_look_up(l, rng_below(&l->rng, 2) == 0 ? lane_pick(l) : lane_pick_writable(l));   /* of its own it knows more */
+}
+
+void lane_check_found(struct lane *l, const struct look_up *u, const struct value *v)
 {
     struct phase *p = l->phase;
+    const uint64_t id = u->id, before = u->before;
     const bool mine = phase_is_kept(p, id) && phase_owner(p, id) == l->number;
     const uint64_t present = mine ? p->id[id].present : 0;
-    if (ref == NULL) {
+    if (v == NULL) {
         if (present != 0)
             stress_violation(p, "G6: key %" PRIu64 " is not found though version %" PRIu64 " was put there", id, present);
         return;
     }
-    const struct value *v = value_check_ref(p, ref);
     if (v->id != id)
         stress_violation(p, "G11: look-up of key %" PRIu64 " gives a value of key %" PRIu64, id, v->id);
     if (mine && v->version != present)
@@ -182,12 +198,9 @@ static void check_found(struct lane *l, uint64_t id, uint64_t before, brim_ref *
 void use_find(struct lane *l)
 {
     struct phase *p = l->phase;
-    struct key_bytes key;
-    const uint64_t id = rng_below(&l->rng, 2) == 0 ? lane_pick(l) : lane_pick_writable(l);   /* of its own it knows more */
-    key_bytes_make(&key, id);
-    const uint64_t before = atomic_load_explicit(&p->id[id].seen, memory_order_acquire);
-    brim_ref *ref = brim_find(p->cache, key.data, key.len);
-    check_found(l, id, before, ref);
+    const struct look_up u = lane_pick_look_up(l);
+    brim_ref *ref = brim_find(p->cache, u.key.data, u.key.len);
+    lane_check_found(l, &u, ref != NULL ? value_check_ref(p, ref) : NULL);
     if (ref == NULL)
         return;
     l->hits++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress_end.h"
 
+#include "stress_guests.h"
 #include "stress_use.h"
 #include "stress_watch.h"
 
@@ -20,6 +21,8 @@ void end_check(struct phase *p)
         stress_violation(p, "G3: statistics count %zu values, %" PRIu64 " are alive", stats.values, alive);
     if (stats.reserved != 0)
         stress_violation(p, "G4: %zu are reserved while nothing runs", stats.reserved);
+    if (stats.sections != 0 || stats.waiting != 0 || stats.waiting_values != 0)
+        stress_violation(p, "%u sections are open and %zu values of %zu wait while nothing runs", stats.sections, stats.waiting_values, stats.waiting);
     if (stats.used > stats.capacity && atomic_load(&p->allowance) == 0)
         stress_violation(p, "G4: used %zu, capacity %zu while nothing runs", stats.used, stats.capacity);
 }
@@ -130,11 +133,13 @@ static bool use_left(struct phase *p)
 
 void end_free(struct phase *p)
 {
+    struct guests *guests = p->shape->borrow ? guests_come(p) : NULL;
     stress_beat();
     brim_cache_free(p->cache);
     p->cache = NULL;
     if (use_left(p) && atomic_load(&p->gone) != 0)
         stress_violation(p, "G2: gone is called while refs are held");
+    guests_go(guests);
     drop_all(p);
 }
 

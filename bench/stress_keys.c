@@ -46,14 +46,9 @@ void use_key_take(struct lane *l)
 }
 
 /* G8: only ever the value it was issued for, and never again once it was invalid. */
-void use_key_find(struct lane *l)
+void lane_check_key(struct lane *l, struct known_key *k, const struct value *v)
 {
-    struct phase *p = l->phase;
-    struct known_key *k = pick_key(l);
-    brim_ref *ref = brim_key_find(k->key);
-    if (ref == NULL)
-        return;
-    const struct value *v = value_check_ref(p, ref);
+    const struct phase *p = l->phase;
     if (k->key == NULL)
         stress_violation(p, "no key finds a value");
     if (k->dead)
@@ -62,6 +57,15 @@ void use_key_find(struct lane *l)
         stress_violation(p, "G8: the key of value %" PRIu64 " finds value %" PRIu64, k->serial, v->serial);
     k->serial = v->serial;
     l->hits++;
+}
+
+void use_key_find(struct lane *l)
+{
+    struct known_key *k = pick_key(l);
+    brim_ref *ref = brim_key_find(k->key);
+    if (ref == NULL)
+        return;
+    lane_check_key(l, k, value_check_ref(l->phase, ref));
     lane_hit(l, ref);
 }
 
@@ -184,6 +188,8 @@ void use_key_replace(struct lane *l)
 {
     const struct phase *p = l->phase;
     struct known_key *k = pick_key(l);
+    if (!lane_has_room(l))
+        return;
     brim_ref *ref = brim_key_find(k->key);
     if (ref == NULL) {
         replace(l, k, ID_ANONYMOUS, 0);           /* INVALID, and nothing else */

@@ -30,6 +30,20 @@ static void insert_from_listener(struct phase *p, uint64_t random)
         stress_violation(p, "G1: an insert in a listener is INVALID");
 }
 
+/* Within a section of the thread's own, if it has one. */
+static void peek_from_listener(struct phase *p, const struct key_bytes *key)
+{
+    const brim_status status = brim_read_begin(p->cache);
+    if (status != BRIM_OK && status != BRIM_NOMEM)
+        stress_violation(p, "a section in a listener is %s", brim_strerror(status));
+    if (status != BRIM_OK)
+        return;
+    const struct value *v = brim_peek(p->cache, key->data, key->len);
+    if (v != NULL && value_check(p, v))
+        value_check_key(v, key->data, key->len);
+    brim_read_end(p->cache);
+}
+
 static void use_cache_from_listener(struct phase *p, uint64_t random, brim_cause cause)
 {
     struct key_bytes key;
@@ -39,6 +53,8 @@ static void use_cache_from_listener(struct phase *p, uint64_t random, brim_cause
     if (ref != NULL)
         (void)value_check_ref(p, ref);
     brim_release(ref);
+    if (p->shape->borrow)
+        peek_from_listener(p, &key);
     if (cause != BRIM_EVICTED)
         return;
     if (random >> 60 == 0)

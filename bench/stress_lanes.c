@@ -3,29 +3,46 @@
 
 #include <sched.h>
 
-static const struct {
+struct choice {
     lane_operation *run;
     unsigned weight;
-} operations[] = {
+};
+
+static const struct choice operations[] = {
     {use_find, 300},        {use_insert, 120},     {use_insert_with, 120}, {use_insert_or_wrap, 40}, {use_insert_big, 4},
     {use_contains, 40},     {use_remove, 40},      {use_ref_again, 30},    {use_set_cost, 30},       {use_wrap, 10},
     {use_key_take, 50},     {use_key_find, 50},    {use_key_check, 40},    {use_key_pass, 40},       {use_key_remove, 15},
     {use_key_replace, 60},  {use_anonymous, 20},   {use_slot_load, 30},    {use_slot_store, 30},     {use_slot_exchange, 30},
     {use_slot_compare, 30}, {use_slot_find, 40},   {use_reserve, 20},      {use_trim, 2},            {use_capacity, 3},
-    {use_clear, 1},         {use_remove_if, 1},    {use_for_each, 1},      {use_look, 4},
+    {use_clear, 1},         {use_remove_if, 1},    {use_for_each, 1},      {use_look, 4},            {use_find_many, 20},
+    {use_find_fixed, 10},   {use_key_find_many, 10}, {use_release_many, 10},
 };
+enum { OPERATIONS = sizeof operations / sizeof operations[0] };
+
+/* Where values can be borrowed.  The others go on meanwhile, within sections and without. */
+static const struct choice borrowing[] = {
+    {use_section_begin, 10}, {use_section_end, 20}, {use_section_refresh, 8}, {use_peek, 40},      {use_key_peek, 15},
+    {use_borrow, 25},        {use_loan_again, 10},  {use_loan_hold, 15},      {use_peek_many, 8},  {use_peek_fixed, 4},
+};
+enum { BORROWING = sizeof borrowing / sizeof borrowing[0] };
+
+static lane_operation *pick_of(struct lane *l, const struct choice *choices, size_t count)
+{
+    unsigned total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += choices[i].weight;
+    unsigned r = rng_below(&l->rng, total);
+    size_t i = 0;
+    while (r >= choices[i].weight)
+        r -= choices[i++].weight;
+    return choices[i].run;
+}
 
 static lane_operation *pick_operation(struct lane *l)
 {
-    static const size_t count = sizeof operations / sizeof operations[0];
-    unsigned total = 0;
-    for (size_t i = 0; i < count; i++)
-        total += operations[i].weight;
-    unsigned r = rng_below(&l->rng, total);
-    size_t i = 0;
-    while (r >= operations[i].weight)
-        r -= operations[i++].weight;
-    return operations[i].run;
+    if (l->phase->shape->borrow && rng_below(&l->rng, 3) == 0)
+        return pick_of(l, borrowing, BORROWING);
+    return pick_of(l, operations, OPERATIONS);
 }
 
 uint64_t lane_pick(struct lane *l)
@@ -62,6 +79,13 @@ size_t lane_pick_size(struct lane *l)
     return MIN_COST + rng_below(&l->rng, l->phase->shape->max_cost - MIN_COST + 1);
 }
 
+/* What waits for sections must not pile up, however long a thread is preempted in one. */
+bool lane_has_room(const struct lane *l)
+{
+    const struct phase *p = l->phase;
+    return !p->shape->calm || !p->shape->borrow || brim_used(p->cache) < p->capacity / 2;
+}
+
 void lane_pause(struct lane *l)
 {
     if (rng_below(&l->rng, 32) == 0)
@@ -95,6 +119,7 @@ void *lane_run(void *lane)
         lane_drop_refs(l);
         lane_drop_keys(l);
     }
+    lane_leave_sections(l);
     atomic_store(&l->finished, true);
     return NULL;
 }

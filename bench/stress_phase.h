@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KINDS = 4, BOARD = 16, SLOTS = 16, LANE_REFS = 3, LANE_KEYS = 8, EXTRA_COST = 512 };
+enum { KINDS = 4, BOARD = 16, SLOTS = 16, LANE_REFS = 3, LANE_KEYS = 8, LANE_LOANS = 24, EXTRA_COST = 512 };
 
 struct shape {
     const char *name;
@@ -22,6 +22,7 @@ struct shape {
     bool calm;                          /* all fits and nothing is swept: what was put must be found */
     bool exact;                         /* every charge is what is really allocated, so that the watcher sees it given back too early */
     bool resize, charge_overhead, strong;
+    bool borrow;                        /* with sections; inserts may be FULL while they are open */
 };
 
 /* Of one key.  Ordered keys are written by one lane with rising versions; kept keys, in a calm phase, are touched by one lane alone. */
@@ -44,12 +45,21 @@ struct known_key {
     bool dead;                          /* it was seen invalid */
 };
 
+struct value;
+struct loan {
+    const struct value *value;
+    const brim_ref *ref;                /* NULL: it was peeked at */
+    uint64_t serial;                    /* of the value, when it was borrowed */
+};
+
 struct lane {
     struct phase *phase;
     unsigned number;
     struct rng rng;
     brim_ref *refs[LANE_REFS];
     struct known_key keys[LANE_KEYS];
+    struct loan loans[LANE_LOANS];      /* borrowed in the section that is open */
+    unsigned loan_count, nesting;       /* 0: no section is open */
     uint64_t operations, hits;
     pthread_t thread;
     bool running;                       /* main thread's: to be joined */

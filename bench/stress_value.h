@@ -35,7 +35,7 @@ void value_destroyed(struct value *, size_t cost, const struct kind_context *);
 void value_announced(struct value *, const struct kind_context *);
 
 /* Everything that must hold of a value, and of a ref. */
-void value_check(const struct phase *, const struct value *);
+bool value_check(const struct phase *, const struct value *);
 void value_check_key(const struct value *, const void *key, size_t len);
 struct value *value_check_ref(const struct phase *, const brim_ref *);
 #endif

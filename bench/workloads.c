@@ -2,143 +2,98 @@
 #include "workloads.h"
 
 #include "fail.h"
+#include "options.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct bench_key) == BENCH_KEY_BYTES && sizeof(struct bench_value) == BENCH_VALUE_BYTES, "as PERFORMANCE.md has them");
+enum { MIN_SEQUENCE = 1 << 12, MAX_SEQUENCE = 1 << 22, ALL_SEQUENCES = 1 << 26 };
 
-static inline void key_make(struct bench_key *key, uint64_t index)
-{
-    key->word[0] = index * 0x9E3779B97F4A7C15u;
-    key->word[1] = index;
-}
+/* A borrowed look-up of a hot key takes 2 ns: timing one of 64 would double that. */
+enum { SAMPLE_EVERY = 64, SAMPLE_HOT_EVERY = 1024 };
 
-/* The eight bytes that a look-up reads. */
-static inline uint64_t value_word(uint64_t index)
-{
-    return index * 0xD6E8FEB86659FD93u + 1;
-}
-
-static inline uint64_t next_index(struct worker *w)
-{
-    return w->sequence[w->position++ & w->mask];
-}
-
-void workload_key(struct bench_key *key, uint64_t index)
-{
-    key_make(key, index);
-}
-
-void *workload_value_new(uint64_t index)
-{
-    struct bench_value *value = malloc(sizeof *value);
-    if (value == NULL)
-        bench_fail("out of memory");
-    memset(value, 0x5A, sizeof *value);
-    value->word[0] = value_word(index);
-    return value;
-}
-
-static void value_destroy(void *value, size_t cost, void *arg)
-{
-    (void)cost, (void)arg;
-    free(value);
-}
-
-const brim_kind workload_kind = {.size = sizeof(brim_kind), .name = "bench", .destroy = value_destroy};
-
-/* Find, read eight bytes, check, release. */
-static inline bool look_up(struct worker *w, uint64_t index)
-{
-    struct bench_key key;
-    key_make(&key, index);
-    w->counts.lookups++;
-    brim_ref *ref = brim_find(w->cache, &key, sizeof key);
-    if (ref == NULL)
-        return false;
-    const struct bench_value *value = brim_ref_value(ref);
-    if (value->word[0] != value_word(index))
-        w->counts.wrong++;
-    brim_release(ref);
-    w->counts.hits++;
-    return true;
-}
-
-static inline bool put(struct worker *w, uint64_t index)
-{
-    struct bench_key key;
-    key_make(&key, index);
-    void *value = workload_value_new(index);
-    if (brim_insert(w->cache, &key, sizeof key, value, BENCH_VALUE_BYTES, NULL) == BRIM_OK)
-        return true;
-    free(value);
-    w->counts.refused++;
-    return false;
-}
-
-static inline bool drop(struct worker *w, uint64_t index)
-{
-    struct bench_key key;
-    key_make(&key, index);
-    return brim_remove(w->cache, &key, sizeof key);
-}
-
-static void find_batch(struct worker *w, unsigned operations)
-{
-    for (unsigned i = 0; i < operations; i++)
-        if (!look_up(w, next_index(w)))
-            w->counts.wrong++;
-}
-
-static void churn_batch(struct worker *w, unsigned operations)
-{
-    for (unsigned i = 0; i < operations; i++) {
-        const uint64_t index = next_index(w);
-        if (!look_up(w, index))
-            (void)put(w, index);
-    }
-}
-
-static void mixed_batch(struct worker *w, unsigned operations)
-{
-    for (unsigned i = 0; i < operations; i++) {
-        const uint64_t index = next_index(w);
-        const uint32_t choice = rng_below(&w->rng, 20);
-        if (choice < 18)
-            (void)look_up(w, index);
-        else if (choice == 18)
-            (void)put(w, index);
-        else
-            (void)drop(w, index);
-    }
-}
-
-/* A pair is one operation: insert a key never used before, remove the oldest of this thread's. */
-static void insert_remove_batch(struct worker *w, unsigned operations)
-{
-    for (unsigned i = 0; i < operations; i++) {
-        if (!put(w, w->first_index + w->serial))
-            w->counts.wrong++;
-        if (w->serial >= w->alive && !drop(w, w->first_index + w->serial - w->alive))
-            w->counts.wrong++;
-        w->serial++;
-    }
-}
-
-static const struct workload workloads[] = {
-    {.name = "zipf-hit", .batch = find_batch, .theta = 0.99, .key_factor = 1, .room_factor = 2, .must_fit = 1},
-    {.name = "hot-key", .batch = find_batch, .theta = 0.99, .key_factor = 1, .room_factor = 1024, .fixed_entries = 1, .must_fit = 1},
-    {.name = "churn", .batch = churn_batch, .theta = 0.9, .key_factor = 4, .room_factor = 1},
-    {.name = "insert-remove", .batch = insert_remove_batch, .key_factor = 1, .room_factor = 8, .fixed_entries = BENCH_ALIVE, .must_fit = 1},
-    {.name = "mixed", .batch = mixed_batch, .theta = 0.99, .key_factor = 1, .room_factor = 2},
+const struct workload workloads[WORKLOADS] = {
+    {.name = "zipf-hit",
+     .id = ZIPF_HIT,
+     .loop = LOOP_FIND,
+     .theta = 0.99,
+     .key_factor = 1,
+     .room_factor = 2,
+     .sample_every = SAMPLE_EVERY,
+     .must_fit = 1},
+    {.name = "key-hit",
+     .id = KEY_HIT,
+     .loop = LOOP_FIND,
+     .theta = 0.99,
+     .key_factor = 1,
+     .room_factor = 2,
+     .sample_every = SAMPLE_EVERY,
+     .must_fit = 1},
+    {.name = "hot-key",
+     .id = HOT_KEY,
+     .loop = LOOP_FIND,
+     .theta = 0.99,
+     .key_factor = 1,
+     .room_factor = 1024,
+     .sample_every = SAMPLE_HOT_EVERY,
+     .fixed_entries = 1,
+     .must_fit = 1},
+    {.name = "churn",
+     .id = CHURN,
+     .loop = LOOP_CHURN,
+     .theta = 0.9,
+     .key_factor = 4,
+     .room_factor = 1,
+     .sample_every = SAMPLE_EVERY},
+    {.name = "insert-remove",
+     .id = INSERT_REMOVE,
+     .loop = LOOP_INSERT_REMOVE,
+     .key_factor = 1,
+     .room_factor = 8,
+     .sample_every = SAMPLE_EVERY,
+     .fixed_entries = BENCH_ALIVE,
+     .must_fit = 1},
+    {.name = "mixed",
+     .id = MIXED,
+     .loop = LOOP_MIXED,
+     .theta = 0.99,
+     .key_factor = 1,
+     .room_factor = 2,
+     .sample_every = SAMPLE_EVERY},
+    {.name = "pinned",
+     .id = PINNED,
+     .loop = LOOP_CHURN,
+     .theta = 0.9,
+     .key_factor = 4,
+     .room_factor = 1,
+     .sample_every = SAMPLE_EVERY,
+     .pinned = 1},
 };
 
 const struct workload *workload_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++)
+    for (size_t i = 0; i < WORKLOADS; i++)
         if (strcmp(workloads[i].name, name) == 0)
             return &workloads[i];
     return NULL;
+}
+
+void workload_size(struct sizes *size, const struct workload *w, size_t entries, unsigned threads, size_t capacity)
+{
+    size->entries = w->fixed_entries != 0 ? w->fixed_entries : entries;
+    const size_t spare = w->must_fit && w->theta == 0 ? 2 * (size_t)threads : 0;
+    const size_t needed = (size->entries + spare) * BENCH_VALUE_BYTES;
+    size->capacity = capacity != 0 ? capacity : needed * w->room_factor;
+    if (w->must_fit && size->capacity < needed)
+        bench_fail("--capacity: %s with %zu entries needs at least %zu", w->name, size->entries, needed);
+    if (!w->must_fit && w->key_factor > 1) {
+        if (size->capacity / BENCH_VALUE_BYTES > BENCH_MAX_ENTRIES)
+            bench_fail("--capacity: %zu is more than %s can fill", size->capacity, w->name);
+        size->entries = size->capacity / BENCH_VALUE_BYTES;
+    }
+    if (size->entries == 0)
+        bench_fail("--capacity: %zu does not hold one entry of %d", size->capacity, BENCH_VALUE_BYTES);
+    size->keys = size->entries * w->key_factor;
+    size->sequence_length = MAX_SEQUENCE;
+    while (size->sequence_length > MIN_SEQUENCE && size->sequence_length * threads > ALL_SEQUENCES)
+        size->sequence_length /= 2;
 }

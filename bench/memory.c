@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+
+#include "machine.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#if defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 33)
+#define HAVE_MALLINFO2 1
+#endif
+#endif
+
+size_t memory_allocated(void)
+{
+#ifdef HAVE_MALLINFO2
+    if (machine_plain_malloc()) {
+        const struct mallinfo2 info = mallinfo2();
+        return info.uordblks + info.hblkhd;
+    }
+#endif
+    return MEMORY_UNKNOWN;
+}
+
+size_t memory_resident(void)
+{
+    unsigned long size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL)
+        return MEMORY_UNKNOWN;
+    if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* How much memory the process has taken so far. */
+#ifndef BENCH_MEMORY_H
+#define BENCH_MEMORY_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define MEMORY_UNKNOWN SIZE_MAX
+
+size_t memory_allocated(void);          /* by malloc, its own headers included; known of the GNU C library's only */
+size_t memory_resident(void);
+#endif
