@@ -16,7 +16,7 @@ enum {
     IDLE_TURNS = 3,       /* and in which nobody else is at work either */
     SECTION_TURNS = 20,   /* in which only others' sections stand in the way */
     AHEAD_PART = 64,      /* of the capacity: evicted ahead where values wait for sections, */
-    AHEAD_MOST = 64,      /* at most as many entries at once, so that one barrier serves a batch */
+    AHEAD_MOST = 256,     /* at most as many entries at once, so that one barrier serves a batch */
     PAUSE_NS = 50000
 };
 

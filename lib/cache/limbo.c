@@ -35,27 +35,35 @@ void limbo_push(struct limbo *l, struct entry *e)
     lock_release(&l->lock);
 }
 
+struct oldest {
+    uint64_t epoch;
+    const struct stripe *stripe;
+};
+
 static void look_at(struct stripe *st, void *arg)
 {
-    uint64_t *oldest = (uint64_t *)arg, e = epoch_entered(&st->section);
+    struct oldest *o = (struct oldest *)arg;
+    uint64_t e = epoch_entered(&st->section);
 
-    if (e < *oldest)
-        *oldest = e;
+    if (e < o->epoch) {
+        o->epoch = e;
+        o->stripe = st;
+    }
 }
 
-/* The oldest epoch that a section is in. */
-static uint64_t oldest_section(const struct stripes *s)
+/* The section that entered first, of all that are open. */
+static struct oldest oldest_section(const struct stripes *s)
 {
-    uint64_t oldest = EPOCH_NONE;
+    struct oldest o = {EPOCH_NONE, NULL};
 
     epoch_barrier();
-    stripes_each(s, look_at, &oldest);
-    return oldest;
+    stripes_each(s, look_at, &o);
+    return o;
 }
 
 bool limbo_is_quiet(const struct stripes *s)
 {
-    return oldest_section(s) == EPOCH_NONE;
+    return oldest_section(s).stripe == NULL;
 }
 
 static void take_batch_locked(struct limbo *l, struct limbo_batch *b, struct stripe *st, struct entry_list *out)
@@ -70,13 +78,18 @@ static void take_batch_locked(struct limbo *l, struct limbo_batch *b, struct str
     b->count = b->charge = 0;
 }
 
-void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)
+/* Relaxed: if it has just ended, it has been counting on itself, not on us. */
+static bool is_blocked_locked(const struct limbo *l)
 {
-    uint64_t oldest;
+    struct stripe *st = (struct stripe *)(uintptr_t)l->blocker;
 
-    if (limbo_count(l) == 0)
-        return;
-    lock_acquire(&l->lock);
+    return st != NULL && (PLANTED(limbo_blocker_stays) || atom_load_relaxed(&st->section.epoch) == l->blocker_epoch);
+}
+
+static void take_locked(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)
+{
+    struct oldest oldest;
+
     if (!PLANTED(limbo_never_rises))
         (void)epoch_stamp(&l->values);
     if (l->old.count == 0) {
@@ -84,20 +97,30 @@ void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, str
         l->young = (struct limbo_batch){{NULL, NULL}, 0, 0, 0};
     }
     oldest = oldest_section(s);
-    if (oldest > l->old.stamp)
+    l->blocker = oldest.epoch > l->old.stamp ? NULL : oldest.stripe;
+    l->blocker_epoch = oldest.epoch;
+    if (oldest.epoch > l->old.stamp)
         take_batch_locked(l, &l->old, st, out);
-    if (oldest > l->young.stamp)
+    if (oldest.epoch > l->young.stamp)
         take_batch_locked(l, &l->young, st, out);
+}
+
+void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)
+{
+    if (limbo_count(l) == 0)
+        return;
+    lock_acquire(&l->lock);
+    if (!is_blocked_locked(l))
+        take_locked(l, s, st, out);
     lock_release(&l->lock);
 }
 
 void limbo_refresh(struct limbo *l, struct epoch_reader *r)
 {
-    if (limbo_count(l) != 0) {
-        lock_acquire(&l->lock);
+    lock_acquire(&l->lock);
+    if (atom_load_relaxed(&r->epoch) == atom_load_relaxed(&l->values.now)) /* relaxed: our own; and the lock */
         (void)epoch_stamp(&l->values);
-        lock_release(&l->lock);
-    }
+    lock_release(&l->lock);
     epoch_refresh(&l->values, r);
 }
 

@@ -28,6 +28,8 @@ struct limbo {
     struct lock lock;             /* protects all below, and the epoch's rise */
     struct limbo_batch old, young;
     uint64_t pushed, taken;       /* entries so far */
+    const struct stripe *blocker; /* a section that was seen to stand in the way, and its epoch: while it lasts, */
+    uint64_t blocker_epoch;       /*   looking again is of no use, and when it ends it will look itself */
 };
 
 bool limbo_init(struct limbo *l);
@@ -48,7 +50,8 @@ void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, str
 
 /*
  * limbo_refresh(l, r):
- * The calling thread's section, at ${r}, begins anew: it stands in the way of nothing that waits now.
+ * The calling thread's section, at ${r}, begins anew where something waits: it stands in the way of nothing that waits
+ * now.  The caller then looks at what that has freed.
  */
 void limbo_refresh(struct limbo *l, struct epoch_reader *r);
 

@@ -110,9 +110,12 @@ void brim_read_refresh(brim_cache *c)
 
     if (st == NULL || atom_load_relaxed(&st->nesting) != 1)
         return;
+    if (likely(limbo_count(&c->limbo) == 0)) {
+        epoch_refresh(&c->limbo.values, &st->section);
+        return;
+    }
     limbo_refresh(&c->limbo, &st->section);
-    if (unlikely(limbo_count(&c->limbo) != 0))
-        dispose_waiting(c, NULL);
+    dispose_waiting(c, NULL);
 }
 
 /* ---- Threads that end */

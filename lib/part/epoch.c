@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "part/membarrier.h"
 struct epoch_mode epoch_mode;
-struct epoch epoch_process = {{1}, {NULL}};
+struct epoch epoch_process = {{1}, {0}, {NULL}};
 #endif
 
 /*
@@ -49,12 +49,22 @@ uint64_t epoch_entered(const struct epoch_reader *r)
     return r->shared ? 0 : e;
 }
 
+/*
+ * What one has seen to have passed has passed for all.  Release and acquire: what the sections did came before
+ * (edge leave, handed on).
+ */
 bool epoch_passed(struct epoch *d, uint64_t stamp)
 {
+    uint64_t passed = PLANTED(epoch_passed_relaxed) ? atom_load_relaxed(&d->passed) : atom_load_acquire(&d->passed);
+
+    if (passed >= stamp)
+        return true;
     epoch_barrier();
     for (struct thread *t = atom_load_seq_cst(&d->threads); t != NULL; t = t->next)
         if (epoch_entered(&t->reader) <= stamp)
             return false;
+    while (passed < stamp && !atom_cas_acq_rel(&d->passed, &passed, stamp)) {
+    }
     return true;
 }
 

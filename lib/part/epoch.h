@@ -37,6 +37,7 @@ struct thread {
 
 struct epoch {
     ATOM(uint64_t) now;            /* from 1 */
+    ATOM(uint64_t) passed;         /* every section from before this stamp was taken is known to have ended */
     ATOM(struct thread *) threads; /* the process's own domain: pushed only; records are never freed */
 };
 
@@ -150,7 +151,7 @@ uint64_t epoch_entered(const struct epoch_reader *r);
 /*
  * epoch_passed(d, stamp):
  * True if every section of the process's domain that began before the stamp was taken has ended.  Never waits.
- * Cost: epoch_barrier and a look at each thread's record.
+ * Cost: epoch_barrier and a look at each thread's record, if nobody has looked since.
  */
 bool epoch_passed(struct epoch *d, uint64_t stamp);
 

@@ -3,7 +3,8 @@
  * Memory for entries: slots of 64, 96 and 128 bytes packed into regions, larger ones from the allocator.  Packing
  * matters: entries of one line each in dense memory doubled the look-up rate of the C library's allocator.
  *
- * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.
+ * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.  The
+ * batch is large because the barrier that closes it costs some 10 us in a virtual machine.
  * Waiting or free, a slot's third word is its link, with the lowest bit set: what an entry keeps there tells readers
  * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
  *
@@ -16,7 +17,7 @@
 #include "base/mem.h"
 #include "part/window.h"
 
-enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 64 };
+enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 512 };
 
 struct slab_slot {
     uint64_t opaque[2];

@@ -8,6 +8,7 @@
 // plant: epoch_leave_unseen
 // plant: epoch_ignores_readers
 // plant: limbo_never_rises
+// plant: limbo_blocker_stays
 #include "litmus.h"
 
 #define BRIM_PART_THREAD_H // what limbo.c needs of them, without the process's own records
@@ -59,6 +60,7 @@ struct harness : rl::test_suite<harness, 3> {
         atom_store_relaxed(&l.charge, 0);
         l.old = l.young = (struct limbo_batch){{NULL, NULL}, 0, 0, 0};
         l.pushed = l.taken = 0;
+        l.blocker = NULL;
         for (int i = 0; i < 2; i++) {
             atom_store_relaxed(&st[i].section.epoch, 0);
             st[i].section.shared = false;
