@@ -54,6 +54,7 @@ bool brim_remove(brim_cache *c, const void *key, size_t key_len)
         return false;
     dispose_waiting(c, NULL);
     hash = hash_bytes(&c->hash, key, key_len);
+    shard_prefetch(cache_shard(c, hash_place(hash)), cache_index(c, hash_place(hash)), hash);
     removed = shard_remove_key(cache_shard(c, hash_place(hash)), hash, key, key_len, caller_of(c).st, &left);
     dispose(&left, NULL);
     return removed;

@@ -147,6 +147,7 @@ brim_status insert_run(struct insertion *in)
 
     if (in->expected != NULL && in->anonymous)
         hash = a.hash = in->expected->place; /* the same shard, so that one mutex covers both */
+    shard_prefetch(cache_shard(c, hash_place(hash)), cache_index(c, hash_place(hash)), hash);
     in->result = NULL;
     if (in->only_if_absent && !in->anonymous && (in->result = hold_existing(in, by, hash)) != NULL)
         return BRIM_EXISTS;

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "part/window.h"
 
-enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 512 };
+enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 1024 };
 
 struct slab_slot {
     uint64_t opaque[2];

@@ -23,7 +23,8 @@ struct tally_part {
 struct tally {
     struct tally_part part[TALLY_PARTS]; /* by thread number; 0: shared */
     ATOM(uint64_t) total;
-    ATOM(uint32_t) closing;
+    ATOM(uint32_t) closing; /* read by all */
+    char pad[48];
 };
 
 void tally_init(struct tally *y);

@@ -7,14 +7,13 @@ void budget_init(struct budget *b, size_t capacity)
     atom_store_relaxed(&b->room, (uint64_t)capacity);
 }
 
-/*
- * Relaxed, but for lowering and raising: room is a count, and nothing is read through it.  Who observes used and
- * capacity reads the room first (acquire), then the capacity: edge budget.
- */
+/* The room is a count, and nothing is read through it but what budget_used says of it and the capacity: edge budget. */
 bool budget_take(struct budget *b, size_t n)
 {
-    uint64_t room = atom_load_relaxed(&b->room);
+    uint64_t room;
 
+    __builtin_prefetch(&b->room, 1); /* to be written: else the line comes twice */
+    room = atom_load_relaxed(&b->room);
     if (PLANTED(budget_check_then_take)) {
         if ((int64_t)room < (int64_t)n)
             return false;

@@ -14,7 +14,9 @@
 
 struct budget {
     ATOM(uint64_t) capacity;
+    char pad[64 - sizeof(uint64_t)]; /* it is read far more often than written, the room is not */
     ATOM(uint64_t) room; /* signed */
+    char pad2[64 - sizeof(uint64_t)];
 };
 
 void budget_init(struct budget *b, size_t capacity);

@@ -20,12 +20,12 @@
 enum { POLICY_SAMPLE = 16, POLICY_POOL = 16 };
 
 struct policy {
-    brim_objective objective;
     uint32_t clock;   /* L */
     float mean_ratio; /* of benefit to cost, moving */
     float mean_work;
     unsigned pooled;
     unsigned unsampled; /* evictions since the last sample */
+    brim_objective objective;
     struct entry *pool[POLICY_POOL]; /* the worst seen, each flagged POOLED */
 };
 

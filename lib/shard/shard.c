@@ -230,7 +230,6 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
     enum shard_outcome outcome;
     bool fit;
 
-    index_prefetch(index_view(&sh->index), l->e->place);
     do {
         lock_acquire(&sh->lock);
         outcome = link_locked(sh, l, t, st, left);
@@ -269,7 +268,6 @@ bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t l
     struct entry *e;
     bool fit;
 
-    index_prefetch(index_view(&sh->index), hash);
     lock_acquire(&sh->lock);
     e = index_find(index_view(&sh->index), hash, key, len);
     if (e != NULL)

@@ -16,17 +16,19 @@
 enum { SHARD_BATCH = 256 }; /* entries looked at in one hold of the mutex, at the most */
 
 struct shard {
-    /* read without the mutex */
-    const brim_allocator *mem;
-    struct budget *entries; /* how many there may be over all shards; NULL: any number */
-    ATOM(size_t) used;    /* charge of the linked entries; written under the mutex */
-    ATOM(uint32_t) count; /* of them; as above */
-    ATOM(size_t) bytes;   /* of the index; as above */
-    char pad[64];
+    /* What every write touches, in a pair of lines */
     struct lock lock; /* protects all below */
     struct index index;
+    ATOM(size_t) used;    /* charge of the linked entries; read without the mutex, as the next */
+    ATOM(uint32_t) count; /* of them */
+    bool closed;          /* the cache is being freed */
     struct policy policy;
-    bool closed; /* the cache is being freed */
+
+    /* constant */
+    const brim_allocator *mem;
+    struct budget *entries; /* how many there may be over all shards; NULL: any number */
+
+    ATOM(size_t) bytes; /* of the index; read without the mutex */
 } __attribute__((aligned(128)));
 
 /*
@@ -68,6 +70,17 @@ static inline struct entry *shard_hold(struct index_view v, struct entry *e, uin
 
     shard_count_pins(st, e, events);
     return likely(events & ENTRY_HELD) ? e : shard_find_next(v, e, events, hash, key, len, st, last);
+}
+
+/*
+ * shard_prefetch(sh, v, hash):
+ * Ask for what a write of ${hash} in ${sh}, whose index is ${v}, will touch.
+ */
+static inline void shard_prefetch(struct shard *sh, struct index_view v, uint64_t hash)
+{
+    __builtin_prefetch(sh, 1);
+    __builtin_prefetch((char *)sh + 64, 1);
+    __builtin_prefetch(index_start(v, hash), 1);
 }
 
 /*
