@@ -28,21 +28,9 @@ void lock_destroy(struct lock *l)
 
 #ifdef NDEBUG
 
-void lock_acquire(struct lock *l)
-{
-    atom_yield();
-    pthread_mutex_lock(&l->m);
-}
-
 void lock_acquire_same_rank(struct lock *l)
 {
     pthread_mutex_lock(&l->m);
-}
-
-void lock_release(struct lock *l)
-{
-    pthread_mutex_unlock(&l->m);
-    atom_yield();
 }
 
 #else

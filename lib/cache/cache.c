@@ -230,14 +230,6 @@ void brim_cache_free(brim_cache *c)
 
 /* ---- Small things */
 
-size_t cache_overhead(const struct brim_cache *c, size_t key_len)
-{
-    size_t size = entry_size(key_len);
-
-    /* The entry itself, and at the worst two words of the index. */
-    return c->charge_overhead ? (size + 31) / 32 * 32 + 16 : 0;
-}
-
 size_t cache_entry_cost(const struct entry *e)
 {
     size_t len, charge = entry_cost(e);

@@ -89,9 +89,13 @@ static inline bool cache_key_is_bad(const void *key, size_t key_len)
 
 /*
  * cache_overhead(c, key_len):
- * What an entry is charged beyond its cost: 0, or with options.charge_overhead the memory it takes.
+ * What an entry is charged beyond its cost: 0, or with options.charge_overhead the memory it takes: itself, and at
+ * the worst the index's part.
  */
-size_t cache_overhead(const struct brim_cache *c, size_t key_len);
+static inline size_t cache_overhead(const struct brim_cache *c, size_t key_len)
+{
+    return unlikely(c->charge_overhead) ? (entry_size(key_len) + 31) / 32 * 32 + 19 : 0;
+}
 
 /*
  * cache_entry_cost(e):

@@ -206,12 +206,10 @@ void dispose(struct entry_list *left, struct claim *claim)
         run(&d);
 }
 
-void dispose_waiting(struct brim_cache *c, struct claim *claim)
+void dispose_waiting_slow(struct brim_cache *c, struct claim *claim)
 {
     struct disposal d = {.claim = claim};
 
-    if (!c->borrow || limbo_count(&c->limbo) == 0)
-        return;
     if (thread_tls.disposal != NULL) {
         ask(thread_tls.disposal, c);
     } else {

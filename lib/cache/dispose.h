@@ -28,7 +28,13 @@ void dispose(struct entry_list *left, struct claim *claim);
  * End what need not wait for sections any longer.  What it frees goes to ${claim}, if that is not NULL.  In a
  * destructor or listener: later, by the outermost call.
  */
-void dispose_waiting(struct brim_cache *c, struct claim *claim);
+void dispose_waiting_slow(struct brim_cache *c, struct claim *claim);
+
+static inline void dispose_waiting(struct brim_cache *c, struct claim *claim)
+{
+    if (unlikely(c->borrow && limbo_count(&c->limbo) != 0))
+        dispose_waiting_slow(c, claim);
+}
 
 /*
  * dispose_lasts(last):

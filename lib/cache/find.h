@@ -15,6 +15,7 @@ static inline bool find_by_handle(struct entry *e, struct thread *t, bool count_
     unsigned events;
 
     __builtin_prefetch(e, 1);
+    __builtin_prefetch(shared_get(e->value));
     st = stripe_ready(&cache_of(e)->stripes, t);
     events = entry_try_hold(e);
 

@@ -117,8 +117,12 @@ void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, str
 
 void limbo_refresh(struct limbo *l, struct epoch_reader *r)
 {
+    uint64_t now;
+
     lock_acquire(&l->lock);
-    if (atom_load_relaxed(&r->epoch) == atom_load_relaxed(&l->values.now)) /* relaxed: our own; and the lock */
+    now = atom_load_relaxed(&l->values.now); /* relaxed: it rises under the lock */
+    /* It enters in an epoch later than the stamps of all that waits. */
+    if ((l->old.count > 0 && l->old.stamp == now) || (l->young.count > 0 && l->young.stamp == now))
         (void)epoch_stamp(&l->values);
     lock_release(&l->lock);
     epoch_refresh(&l->values, r);

@@ -188,26 +188,38 @@ size_t brim_peek_fixed(brim_cache *c, const void *keys, size_t key_len, size_t s
 
 /* ---- By handle */
 
+static size_t find_by_handles(brim_key *const keys[], unsigned n, struct thread *t, brim_ref *refs[],
+                              struct entry_list *last)
+{
+    size_t hits = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(keys[i], 1);
+    for (unsigned i = 0; i < n; i++)
+        if (keys[i] != NULL)
+            __builtin_prefetch(shared_get(entry_of_key(keys[i])->value));
+    section_enter(t);
+    for (unsigned i = 0; i < n; i++) {
+        struct entry *e = entry_of_key(keys[i]);
+        refs[i] = e != NULL && find_by_handle(e, t, true, last) ? ref_of(e) : NULL;
+        hits += refs[i] != NULL;
+    }
+    section_leave(t);
+    return hits;
+}
+
 size_t brim_key_find_many(brim_key *const keys[], size_t n, brim_ref *refs[])
 {
     struct entry_list last = {NULL, NULL};
-    struct thread *t = thread_self();
     size_t hits = 0;
 
     if (refs == NULL)
         return 0;
-    for (size_t from = 0; from < n; from += BATCH) {
-        size_t end = n - from < BATCH ? n : from + BATCH;
-        for (size_t i = from; keys != NULL && i < end; i++)
-            __builtin_prefetch(keys[i], 1);
-        section_enter(t);
-        for (size_t i = from; i < end; i++) {
-            struct entry *e = keys != NULL ? entry_of_key(keys[i]) : NULL;
-            refs[i] = e != NULL && find_by_handle(e, t, true, &last) ? ref_of(e) : NULL;
-            hits += refs[i] != NULL;
-        }
-        section_leave(t);
-    }
+    if (keys == NULL)
+        memset(refs, 0, n * sizeof refs[0]);
+    for (size_t from = 0; keys != NULL && from < n; from += BATCH)
+        hits += find_by_handles(keys + from, n - from < BATCH ? (unsigned)(n - from) : BATCH, thread_self(), refs + from,
+                                &last);
     dispose_lasts(&last);
     return hits;
 }

@@ -12,11 +12,6 @@ static uint64_t keys_of(uint64_t s)
 
 /* ---- Life */
 
-size_t entry_size(size_t key_len)
-{
-    return sizeof(struct entry) + key_len + (key_len < ENTRY_LONG ? 0 : sizeof(uint32_t));
-}
-
 void entry_init(struct entry *e, const void *key, size_t key_len, void *value, size_t cost)
 {
     unsigned char *p = (unsigned char *)(e + 1);

@@ -102,7 +102,10 @@ enum entry_event {
  * entry_size(key_len):
  * The bytes that an entry with a key of ${key_len} needs.
  */
-size_t entry_size(size_t key_len);
+static inline size_t entry_size(size_t key_len)
+{
+    return sizeof(struct entry) + key_len + (key_len < ENTRY_LONG ? 0 : sizeof(uint32_t));
+}
 
 /*
  * entry_init(e, key, key_len, value, cost):

@@ -49,22 +49,32 @@ uint64_t epoch_entered(const struct epoch_reader *r)
     return r->shared ? 0 : e;
 }
 
-/*
- * What one has seen to have passed has passed for all.  Release and acquire: what the sections did came before
- * (edge leave, handed on).
- */
-bool epoch_passed(struct epoch *d, uint64_t stamp)
+/* Release: what the sections did came before (edge leave, handed on). */
+static void note_passed(struct epoch *d, uint64_t stamp)
+{
+    uint64_t passed = atom_load_relaxed(&d->passed);
+
+    while (passed < stamp && !atom_cas_acq_rel(&d->passed, &passed, stamp)) {
+    }
+}
+
+/* What one has seen to have passed has passed for all. */
+static bool is_known_to_have_passed(struct epoch *d, uint64_t stamp)
 {
     uint64_t passed = PLANTED(epoch_passed_relaxed) ? atom_load_relaxed(&d->passed) : atom_load_acquire(&d->passed);
 
-    if (passed >= stamp)
+    return passed >= stamp;
+}
+
+bool epoch_passed(struct epoch *d, uint64_t stamp)
+{
+    if (is_known_to_have_passed(d, stamp))
         return true;
     epoch_barrier();
     for (struct thread *t = atom_load_seq_cst(&d->threads); t != NULL; t = t->next)
         if (epoch_entered(&t->reader) <= stamp)
             return false;
-    while (passed < stamp && !atom_cas_acq_rel(&d->passed, &passed, stamp)) {
-    }
+    note_passed(d, stamp);
     return true;
 }
 

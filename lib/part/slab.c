@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "part/slab.h"
 
+#include "base/clock.h"
+
 #define PAGE 4096u
 #define REGION_FIRST (1u * PAGE)
 #define REGION_MOST (64u * PAGE)
 #define REGION_HEADER 64u
 #define LARGE_HEADER 64u
+#define QUICK_NS 1000000u
 
 static const size_t slot_size[SLAB_LARGE] = {64, 96, 128};
 
@@ -21,8 +24,11 @@ unsigned slab_class_of(size_t size)
 bool slab_init(struct slab *s, const brim_allocator *mem)
 {
     s->mem = mem;
-    for (unsigned i = 0; i < SLAB_ARENAS; i++)
+    for (unsigned i = 0; i < SLAB_ARENAS; i++) {
         s->arena[i].region_size = REGION_FIRST;
+        for (unsigned k = 0; k < SLAB_CLASSES; k++)
+            s->arena[i].class[k].batch = SLAB_BATCH_LEAST;
+    }
     return lock_init(&s->lock, RANK_ARENA);
 }
 
@@ -129,13 +135,8 @@ static void reclaim(struct slab_class *k)
 {
     if (k->waiting == NULL || !epoch_passed(&epoch_process, k->stamp))
         return;
-    if (k->free == NULL) {
-        k->free = k->waiting;
-    } else {
-        struct slab_slot *slot;
-        while ((slot = pop(&k->waiting)) != NULL)
-            push(&k->free, slot);
-    }
+    atom_store_relaxed(&k->waiting_last->link, (uintptr_t)k->free | 1); /* relaxed: as in push */
+    k->free = k->waiting;
     k->waiting = NULL;
 }
 
@@ -144,8 +145,11 @@ static void *take(struct slab_arena *a, unsigned class)
     struct slab_class *k = &a->class[class];
     void *slot;
 
-    if (k->free == NULL)
+    /* Once a batch: a look is a barrier, and new memory is cheaper than many of them. */
+    if (k->free == NULL && k->waiting != NULL && !k->looked) {
+        k->looked = true;
         reclaim(k);
+    }
     slot = pop(&k->free);
     return slot != NULL ? slot : bump(a, slot_size[class]);
 }
@@ -187,25 +191,42 @@ void *slab_alloc(struct slab *s, struct thread *t, size_t size)
     }
 }
 
+static void close_batch(struct slab_class *k)
+{
+    uint64_t now = clock_now();
+
+    if (now - k->closed < QUICK_NS)
+        k->batch = k->batch < SLAB_BATCH_MOST ? k->batch * 2 : SLAB_BATCH_MOST;
+    else
+        k->batch = k->batch > SLAB_BATCH_LEAST ? k->batch / 2 : SLAB_BATCH_LEAST;
+    k->closed = now;
+    k->waiting = k->recent;
+    k->waiting_last = k->recent_last;
+    k->stamp = epoch_stamp(&epoch_process);
+    k->recent = NULL;
+    k->weight = k->next_look = 0;
+    k->looked = false;
+}
+
 void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class)
 {
     struct slab_class *k = &arena_enter(s, t)->class[class];
     struct slab_slot *slot = p, *large = NULL;
 
+    if (k->recent == NULL)
+        k->recent_last = slot;
     push(&k->recent, slot);
     k->weight += class == SLAB_LARGE ? 1 + *large_base(slot) / 64 : 1;
-    if (k->weight >= SLAB_BATCH) {
+    if (k->weight >= (k->next_look != 0 ? k->next_look : k->batch)) {
         reclaim(k);
         if (class == SLAB_LARGE) {
             large = k->free;
             k->free = NULL;
         }
-        if (k->waiting == NULL) {
-            k->waiting = k->recent;
-            k->stamp = epoch_stamp(&epoch_process);
-            k->recent = NULL;
-            k->weight = 0;
-        }
+        if (k->waiting == NULL)
+            close_batch(k);
+        else
+            k->next_look = k->weight + k->batch / 2; /* a section lasts, that of a preempted thread perhaps */
     }
     arena_leave(s, t);
     large_free_list(s, large);

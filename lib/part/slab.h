@@ -3,8 +3,9 @@
  * Memory for entries: slots of 64, 96 and 128 bytes packed into regions, larger ones from the allocator.  Packing
  * matters: entries of one line each in dense memory doubled the look-up rate of the C library's allocator.
  *
- * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.  The
- * batch is large because the barrier that closes it costs some 10 us in a virtual machine.
+ * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.  A
+ * look whether they have costs a barrier, some 10 us in a virtual machine: where batches fill within a millisecond
+ * they grow.
  * Waiting or free, a slot's third word is its link, with the lowest bit set: what an entry keeps there tells readers
  * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
  *
@@ -17,7 +18,7 @@
 #include "base/mem.h"
 #include "part/window.h"
 
-enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH = 1024 };
+enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH_LEAST = 64, SLAB_BATCH_MOST = 1024 };
 
 struct slab_slot {
     uint64_t opaque[2];
@@ -28,8 +29,13 @@ struct slab_class {
     struct slab_slot *free;    /* ready for use */
     struct slab_slot *recent;  /* given back since the batch was closed */
     struct slab_slot *waiting; /* the batch: free once `stamp' has passed */
+    struct slab_slot *recent_last, *waiting_last;
     uint64_t stamp;
     size_t weight;             /* of recent, in slots or 64 bytes */
+    size_t batch;              /* how much of that closes one */
+    size_t next_look;          /* the weight at which to look at the batch again; 0: when it is full */
+    uint64_t closed;           /* when the last one was, on clock_now */
+    bool looked;               /* an allocation has looked at it in vain */
 };
 
 struct slab_region {

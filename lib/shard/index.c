@@ -33,9 +33,19 @@ void index_table_init(struct table *t, uint32_t buckets)
     t->buckets = buckets;
 }
 
+static uint32_t percent_of(uint64_t lanes, unsigned percent)
+{
+    uint64_t n = lanes * percent / 100;
+
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static void publish(struct index *x, struct table *t)
 {
-    uint64_t mantissa = t->buckets, exponent = 0;
+    uint64_t mantissa = t->buckets, exponent = 0, lanes = mantissa * INDEX_ENTRIES;
+
+    x->most = percent_of(lanes, FULL_PERCENT);
+    x->least = t->buckets > 2 ? percent_of(lanes, EMPTY_PERCENT) : 0;
 
     while (mantissa > INDEX_MANTISSA) {
         mantissa /= 2;
@@ -202,19 +212,13 @@ void index_swap_locked(struct index *x, struct entry *old, struct entry *e)
 
 /* ---- Size */
 
-static uint32_t buckets_for(uint64_t entries, unsigned percent)
-{
-    return index_size(entries * 100 / ((uint64_t)percent * INDEX_ENTRIES) + 1);
-}
-
 uint32_t index_wanted(const struct index *x, uint32_t more)
 {
-    uint32_t now = x->table->buckets;
     uint64_t entries = (uint64_t)x->count + more;
 
-    if (buckets_for(entries, FULL_PERCENT) > now || (now > 2 && buckets_for(entries, EMPTY_PERCENT) < now))
-        return buckets_for(entries, GROWN_PERCENT);
-    return now;
+    if (likely(entries <= x->most && entries >= x->least))
+        return x->table->buckets;
+    return index_size(entries * 100 / (GROWN_PERCENT * INDEX_ENTRIES) + 1);
 }
 
 bool index_has_room(const struct index *x)

@@ -60,6 +60,7 @@ struct index {
     struct index_root *root;
     struct table *table; /* the shard's mutex, as below */
     uint32_t count;      /* entries */
+    uint32_t most, least; /* of them that suit the table */
     unsigned shard_bits; /* constant */
 };
 

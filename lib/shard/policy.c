@@ -76,10 +76,10 @@ static float ratio_of(const struct policy *p, const struct entry *e)
     }
 }
 
-static uint32_t weight(const struct policy *p, const struct entry *e, float times)
+static uint32_t weight(const struct policy *p, const struct entry *e, float ratio, float times)
 {
     int priority = (int)((entry_flags(e) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
-    float w = times * (float)UNIT * ratio_of(p, e) / p->mean_ratio;
+    float w = times * (float)UNIT * ratio / p->mean_ratio;
 
     if (priority != 0)
         w = priority > 0 ? w * PRIORITY_FACTOR : w / PRIORITY_FACTOR;
@@ -88,11 +88,14 @@ static uint32_t weight(const struct policy *p, const struct entry *e, float time
 
 void policy_admit(struct policy *p, struct entry *e)
 {
+    float ratio;
+
     if (e->work != WORK_UNKNOWN)
         follow_at_most_thousandfold(&p->mean_work, unpack_work(e->work));
-    follow_at_most_thousandfold(&p->mean_ratio, ratio_of(p, e));
+    ratio = ratio_of(p, e);
+    follow_at_most_thousandfold(&p->mean_ratio, ratio);
     e->eviction = 0;
-    e->priority = p->clock + weight(p, e, NEWCOMER);
+    e->priority = p->clock + weight(p, e, ratio, NEWCOMER);
 }
 
 void policy_forget(struct policy *p, struct entry *e)
@@ -125,7 +128,7 @@ static void fold(struct policy *p, struct entry *e)
         return;
     if ((e->eviction & ENTRY_FREQUENCY) < ENTRY_FREQUENCY)
         e->eviction++;
-    e->priority = p->clock + weight(p, e, (float)(e->eviction & ENTRY_FREQUENCY));
+    e->priority = p->clock + weight(p, e, ratio_of(p, e), (float)(e->eviction & ENTRY_FREQUENCY));
 }
 
 /* The pool is kept sorted, the worst last. */

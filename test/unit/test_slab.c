@@ -5,7 +5,7 @@
 #include "part/slab.h"
 #include "support/support.h"
 
-enum { SLOTS = 300, MANY = 4 * SLAB_BATCH };
+enum { SLOTS = 300, MANY = 4 * SLAB_BATCH_MOST };
 
 static heap h;
 static struct slab s;
@@ -62,7 +62,7 @@ START_TEST(what_nobody_sees_is_used_again)
     size_t size = _i == 3 ? 200 : 64u + 32u * (unsigned)_i, most = 0;
 
     make();
-    for (int i = 0; i < 100 * SLAB_BATCH; i++) {
+    for (int i = 0; i < 100 * SLAB_BATCH_MOST; i++) {
         struct slab_slot *slot = slab_alloc(&s, thread_self(), size);
         size_t bytes = atom_load_relaxed(&s.bytes);
         ck_assert_ptr_nonnull(slot);
@@ -70,7 +70,7 @@ START_TEST(what_nobody_sees_is_used_again)
         slab_retire(&s, thread_self(), slot, slab_class_of(size));
         most = bytes > most ? bytes : most;
     }
-    ck_assert_uint_le(most, 4 * SLAB_BATCH * (size + 64));
+    ck_assert_uint_le(most, 4 * SLAB_BATCH_MOST * (size + 64));
     unmake();
 }
 END_TEST
