@@ -8,7 +8,7 @@
 #define REGION_MOST (64u * PAGE)
 #define REGION_HEADER 64u
 #define LARGE_HEADER 64u
-#define QUICK_NS 1000000u
+#define QUICK_NS 20000000u
 
 static const size_t slot_size[SLAB_LARGE] = {64, 96, 128};
 

@@ -4,7 +4,7 @@
  * matters: entries of one line each in dense memory doubled the look-up rate of the C library's allocator.
  *
  * What is given back may still be looked at by readers in sections, so it waits in a batch until they have left.  A
- * look whether they have costs a barrier, some 10 us in a virtual machine: where batches fill within a millisecond
+ * look whether they have costs a barrier, some 10 us in a virtual machine: where batches fill within 20 ms
  * they grow.
  * Waiting or free, a slot's third word is its link, with the lowest bit set: what an entry keeps there tells readers
  * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
