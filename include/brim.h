@@ -13,6 +13,7 @@
  *   charge   its cost, and with options.charge_overhead the bytes of its entry.
  *   held     some brim_ref holds the value: it is not evicted.
  *   left     look-ups no longer find it: evicted, removed, replaced, cleared, or its cache was freed.
+ *   section  a stretch of one thread's work in which it borrows values without counting: options.borrow.
  *
  * Guarantees
  *
@@ -20,19 +21,21 @@
  *        under a lock of Brim's.  Evictions do not nest: inside a destructor or listener, an insert that
  *        does not fit evicts nothing and gets FULL; what nested calls make leave is announced and destroyed
  *        by the outermost call, one after the other, so that the stack stays bounded.
- *   G2   A ref's value is valid and unchanged until its release, whatever happens to the entry.  Refs, keys
- *        and slots may outlive the cache: functions on them may be called during and after brim_cache_free;
- *        finds miss, replace gives INVALID.
+ *   G2   A ref's value is valid and unchanged until its release, whatever happens to the entry, and what was
+ *        borrowed until its section ends.  Refs, keys, slots and open sections may outlive the cache:
+ *        functions on them may be called during and after brim_cache_free; finds miss, replace gives
+ *        INVALID.
  *   G3   Every value that the cache has taken is destroyed exactly once, after it has left and its last ref
- *        was released.  A refused value stays the caller's; brim_insert_or_wrap and brim_wrap take it.
+ *        was released, and the sections that may have borrowed it have ended.  A refused value stays the caller's; brim_insert_or_wrap and brim_wrap take it.
  *   G4   used <= capacity at every instant, for every observer.  Used is the charge of all values taken and
- *        not yet destroyed, held ones included, plus reservations.  The one exception: brim_set_capacity
+ *        not yet destroyed, held ones and those waiting for sections included, plus reservations.  The one exception: brim_set_capacity
  *        said FULL.
  *   G5   One limit over all shards: a value of any cost up to the capacity is admitted when what is held or
- *        reserved leaves room for it.
+ *        reserved, or waits for sections, leaves room for it.
  *   G6   Operations on one key are linearizable, by bytes, by handle and in slots alike.  During a replace
  *        no look-up sees neither value, nor the old one after somebody saw the new one.
- *   G7   A hit takes no lock and never waits for a writer, not even for one that is stopped.
+ *   G7   A hit takes no lock and never waits for a writer, not even for one that is stopped.  In a section a
+ *        repeated hit writes to no memory that other threads read.
  *   G8   A key never resolves to another value than the one it was issued for.  brim_key_is_valid turns
  *        false once that value has left, and never back.  Any thread may use a handle; a variable that
  *        holds one belongs to one thread at a time, as any pointer does.  Shared places are slots.
@@ -42,8 +45,7 @@
  *   G11  Keys are compared whole: colliding hashes cost time, never a wrong value.  The hash is keyed at
  *        random.
  *   G12  After fork, parent and child can both go on using, and free, their copy.  In the child, the
- *        reservations of inserts that vanished threads had under way are ended; what those threads held
- *        stays held.
+ *        reservations and sections of vanished threads are ended; what those threads held stays held.
  *   G13  The library starts no thread, installs no signal handler, prints nothing unasked, keeps no file
  *        open.
  *
@@ -81,8 +83,8 @@
  *              value of a kind runs its `unused'; who drops the last handle frees what is left, waits for
  *              look-ups under way and runs `gone'.
  *   Cost       does not repeat that a thread's first call in a cache may allocate its record and counters;
- *              it goes on with shared ones if there is no memory.  "Evictions" look at 16 entries for a
- *              victim, and, when a few such samples find nothing, at all entries.
+ *              it goes on with shared ones if there is no memory.  "Evictions" look at up to 16 entries
+ *              for a victim, and, when a few such samples find nothing, at all entries.
  */
 #ifndef BRIM_H
 #define BRIM_H

@@ -115,7 +115,7 @@ static struct shard *choose_shard(struct brim_cache *c, struct thread *t, struct
 
     if (own == NULL)
         best = &c->shards[thread_random(t) & (c->shard_count - 1)];
-    else if (atom_load_relaxed(&own->used) > budget_capacity(&c->budget) / c->shard_count)
+    else if (atom_load_relaxed(&own->used) > budget_capacity(&c->budget) / c->shard_count) /* relaxed: a hint */
         return own;
     for (int i = 0; i < OTHER_SHARDS && c->shard_count > 1; i++) {
         struct shard *other = &c->shards[thread_random(t) & (c->shard_count - 1)];
@@ -240,6 +240,7 @@ static bool evict_old(struct admission *a, struct claim *claim)
 /* What this thread's outer calls have reserved, if we are in a callback of theirs. */
 static uint64_t own_reserved(const struct admission *a, const struct claim *claim)
 {
+    /* Relaxed: our own. */
     return a->by.st->shared ? 0 : atom_load_relaxed(&a->by.st->reserved) - claim->have;
 }
 
@@ -257,6 +258,7 @@ static bool is_possible(const struct admission *a, const struct claim *claim)
 {
     struct brim_cache *c = a->cache;
     int64_t pinned = (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned));
+    /* Relaxed: a sum that is asked for again before anything is refused. */
     uint64_t fixed = (pinned > 0 ? (uint64_t)pinned : 0) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
 
     fixed += own_waiting(a);
@@ -293,6 +295,7 @@ static void wait_turn(struct admission *a, struct claim *claim, bool *mine, int 
 {
     struct thread *nobody = NULL;
 
+    /* Acquire and release: a lock that is only tried; what it guards is who waits, not data. */
     if (!*mine)
         *mine = atom_cas_acq_rel(&a->cache->turn, &nobody, a->by.t);
     if (!*mine)

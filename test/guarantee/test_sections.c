@@ -1191,6 +1191,47 @@ START_TEST(test_sections_do_not_begin_while_the_cache_is_freed)
 }
 END_TEST
 
+enum { GUESTS = 6 };
+static brim_cache *guests[GUESTS];
+
+static void end_all_sections(void *v, size_t cost, void *arg)
+{
+    (void)v;
+    (void)cost;
+    (void)arg;
+    for (int i = 0; i < GUESTS; i++)
+        brim_read_end(guests[i]);
+}
+
+/* More than one cache has values that its call must see to.  _i = 1: the caches have been freed meanwhile. */
+START_TEST(test_sections_of_many_caches_end_in_a_destructor)
+{
+    brim_kind kind = {.size = sizeof kind, .destroy = end_all_sections};
+    brim_options o;
+    brim_cache *c;
+    uint64_t key = 1;
+
+    brim_options_init(&o, 100);
+    o.kind = &kind;
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_insert(c, BRIM_KEY(key), &key, 1, NULL), BRIM_OK);
+    for (int i = 0; i < GUESTS; i++) {
+        guests[i] = make_borrow_cache(100);
+        ck_assert_int_eq(put(guests[i], 1, 1, 1), BRIM_OK);
+        begin_reading(guests[i]);
+        ck_assert(brim_remove(guests[i], BRIM_KEY(key)));
+        if (_i == 1)
+            brim_cache_free(guests[i]);
+    }
+    ck_assert_uint_eq(values_live(), GUESTS);
+    ck_assert(brim_remove(c, BRIM_KEY(key)));
+    ck_assert_uint_eq(values_live(), 0);
+    for (int i = 0; i < GUESTS && _i == 0; i++)
+        finish(guests[i]);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("sections");
@@ -1227,5 +1268,6 @@ int main(void)
     tcase_add_test(tc, test_sections_inserts_within_frames_go_on);
     tcase_add_loop_test(tc, test_sections_a_borrowed_entry_is_not_reused, 0, 6);
     tcase_add_loop_test(tc, test_sections_do_not_begin_while_the_cache_is_freed, 0, 2);
+    tcase_add_loop_test(tc, test_sections_of_many_caches_end_in_a_destructor, 0, 2);
     return suite_run(tc);
 }
