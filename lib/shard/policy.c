@@ -157,8 +157,6 @@ void policy_consider(struct policy *p, struct entry *const sample[], unsigned n)
 
     p->unsampled = 0;
 
-    for (unsigned i = 0; i < n; i++)
-        __builtin_prefetch(sample[i], 1);
     memcpy(old, p->pool, olds * sizeof old[0]);
     p->pooled = 0;
     for (unsigned i = 0; i < olds; i++) {

@@ -333,6 +333,19 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
     return evicted;
 }
 
+/* Neighbours from a random place on, those left out that nobody could evict now. */
+static unsigned sample_locked(const struct shard *sh, struct thread *t, struct entry *sample[POLICY_SAMPLE])
+{
+    unsigned n = index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE), free = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(sample[i], 1);
+    for (unsigned i = 0; i < n; i++)
+        if (!entry_is_held(sample[i]))
+            sample[free++] = sample[i];
+    return free;
+}
+
 /* The policy's choice among a sample and what it keeps from before. */
 static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st,
                              struct entry_list *left)
@@ -340,8 +353,7 @@ static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct thr
     struct entry *sample[POLICY_SAMPLE], *e;
 
     if (!policy_has_overdue(&sh->policy))
-        policy_consider(&sh->policy, sample,
-                        index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE));
+        policy_consider(&sh->policy, sample, sample_locked(sh, t, sample));
     while ((e = policy_next(&sh->policy)) != NULL) {
         if (spared(w, e) || entry_is_held(e))
             continue;
