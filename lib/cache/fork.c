@@ -69,6 +69,8 @@ static void child(void)
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
         struct orphan o = {c, stripe_of(&c->stripes, self)};
         stripes_each(&c->stripes, end_stripe, &o);
+        for (unsigned i = 0; i < c->shard_count; i++)
+            shard_child(&c->shards[i]);
         if (atom_load_relaxed(&c->turn) != self)
             atom_store_relaxed(&c->turn, NULL);
     }

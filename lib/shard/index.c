@@ -60,6 +60,7 @@ static void publish(struct index *x, struct table *t)
 void index_init(struct index *x, struct index_root *root, struct table *t, unsigned shard_bits)
 {
     x->root = root;
+    x->next = NULL;
     x->shard_bits = shard_bits;
     x->count = 0;
     publish(x, t);
@@ -144,7 +145,8 @@ static void pass_locked(const struct table *t, uint32_t b, int n)
         set_lane_locked(t, b, INDEX_OVERFLOW_LANE, (uint16_t)(passed + n));
 }
 
-static void place_locked(const struct index *x, const struct table *t, struct entry *e, uint16_t tag)
+/* Returns the bucket. */
+static uint32_t place_locked(const struct index *x, const struct table *t, struct entry *e, uint16_t tag)
 {
     uint32_t b = home_of(x, t, e);
 
@@ -153,17 +155,11 @@ static void place_locked(const struct index *x, const struct table *t, struct en
             if (entry_locked(t, b, i) == NULL) {
                 set_entry_locked(t, b, i, e);
                 set_lane_locked(t, b, i, tag);
-                return;
+                return b;
             }
         }
         pass_locked(t, b, 1);
     }
-}
-
-void index_insert_locked(struct index *x, struct entry *e, uint16_t tag)
-{
-    place_locked(x, x->table, e, tag);
-    x->count++;
 }
 
 struct position {
@@ -172,10 +168,8 @@ struct position {
     uint32_t passed; /* buckets from home to there */
 };
 
-static bool locate_locked(const struct index *x, const struct entry *e, struct position *p)
+static bool locate_locked(const struct index *x, const struct table *t, const struct entry *e, struct position *p)
 {
-    const struct table *t = x->table;
-
     p->bucket = home_of(x, t, e);
     for (p->passed = 0; p->passed < t->buckets; p->passed++) {
         for (p->lane = 0; p->lane < INDEX_ENTRIES; p->lane++)
@@ -186,28 +180,59 @@ static bool locate_locked(const struct index *x, const struct entry *e, struct p
     return false;
 }
 
-void index_remove_locked(struct index *x, struct entry *e)
+static void take_out_locked(const struct index *x, const struct table *t, const struct entry *e, struct position p)
 {
-    const struct table *t = x->table;
     uint32_t b = home_of(x, t, e);
-    struct position p;
 
-    if (!locate_locked(x, e, &p))
-        return;
     set_lane_locked(t, p.bucket, p.lane, 0);
     set_entry_locked(t, p.bucket, p.lane, NULL);
     for (; p.passed > 0; p.passed--, b = next_bucket(t, b))
         pass_locked(t, b, -1);
+}
+
+/* What was done in ${bucket} of the table is to be done in the next one too. */
+static bool is_copied(const struct index *x, uint32_t bucket)
+{
+    return x->next != NULL && bucket < x->copied;
+}
+
+static bool is_nearly_full(const struct index *x, const struct table *t)
+{
+    return x->count >= (uint64_t)t->buckets * INDEX_ENTRIES * 9 / 10;
+}
+
+void index_insert_locked(struct index *x, struct entry *e, uint16_t tag)
+{
+    uint32_t b = place_locked(x, x->table, e, tag);
+
+    if (x->next != NULL && is_nearly_full(x, x->next))
+        x->next = NULL; /* it has become too small: index_end_locked gives it back */
+    if (is_copied(x, b))
+        (void)place_locked(x, x->next, e, tag);
+    x->count++;
+}
+
+void index_remove_locked(struct index *x, struct entry *e)
+{
+    struct position p, q;
+
+    if (!locate_locked(x, x->table, e, &p))
+        return;
+    if (is_copied(x, p.bucket) && locate_locked(x, x->next, e, &q))
+        take_out_locked(x, x->next, e, q);
+    take_out_locked(x, x->table, e, p);
     x->count--;
 }
 
 void index_swap_locked(struct index *x, struct entry *old, struct entry *e)
 {
-    const struct table *t = x->table;
-    struct position p;
+    struct position p, q;
 
-    if (locate_locked(x, old, &p))
-        set_entry_locked(t, p.bucket, p.lane, e);
+    if (!locate_locked(x, x->table, old, &p))
+        return;
+    if (is_copied(x, p.bucket) && locate_locked(x, x->next, old, &q))
+        set_entry_locked(x->next, q.bucket, q.lane, e);
+    set_entry_locked(x->table, p.bucket, p.lane, e);
 }
 
 /* ---- Size */
@@ -226,19 +251,37 @@ bool index_has_room(const struct index *x)
     return x->count < (uint64_t)x->table->buckets * INDEX_ENTRIES;
 }
 
-struct table *index_rebuild_locked(struct index *x, struct table *t)
+void index_begin_locked(struct index *x, struct table *t)
 {
-    enum { AHEAD = 2 };
-    struct table *old = x->table;
+    x->next = t;
+    x->copied = 0;
+}
 
-    for (uint32_t b = 0; b < old->buckets; b++) {
+bool index_copy_locked(struct index *x, struct table *t)
+{
+    enum { BUCKETS = 32, AHEAD = 2 };
+    const struct table *old = x->table;
+
+    if (x->next != t)
+        return false;
+    for (unsigned n = 0; n < BUCKETS && x->copied < old->buckets; n++, x->copied++) {
+        uint32_t b = x->copied;
         for (unsigned i = 0; i < INDEX_ENTRIES && b + AHEAD < old->buckets; i++)
             __builtin_prefetch(entry_locked(old, b + AHEAD, i));
-        for (unsigned i = 0; i < INDEX_ENTRIES; i++) {
+        for (unsigned i = 0; i < INDEX_ENTRIES; i++)
             if (entry_locked(old, b, i) != NULL)
-                place_locked(x, t, entry_locked(old, b, i), lane_locked(old, b, i));
-        }
+                (void)place_locked(x, t, entry_locked(old, b, i), lane_locked(old, b, i));
     }
+    return x->copied < old->buckets;
+}
+
+struct table *index_end_locked(struct index *x, struct table *t)
+{
+    struct table *old = x->table;
+
+    if (x->next != t)
+        return NULL;
+    x->next = NULL;
     publish(x, t);
     return old;
 }
@@ -322,7 +365,7 @@ bool index_reaches_locked(const struct index *x, const struct entry *e, uint16_t
     uint32_t b = home_of(x, t, e);
     struct position p;
 
-    if (!locate_locked(x, e, &p) || lane_locked(t, p.bucket, p.lane) != tag)
+    if (!locate_locked(x, t, e, &p) || lane_locked(t, p.bucket, p.lane) != tag)
         return false;
     for (; b != p.bucket; b = next_bucket(t, b))
         if (lane_locked(t, b, INDEX_OVERFLOW_LANE) == 0)

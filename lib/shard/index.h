@@ -15,8 +15,10 @@
  * An entry's address is stored before its tag, and its tag goes before it does.  What a tag shows may be another entry
  * by now, or none: the key decides.
  *
- * Entries never move within a table.  Growing and shrinking publish a new one; the old one is read on by who has it:
- * whatever left since says so in its state word, whatever was replaced names its successor.
+ * Entries never move within a table.  Growing and shrinking copy them to a new one, some buckets in each hold of the
+ * mutex; what writers change meanwhile in buckets that have been copied they change in both.  Then the new one is
+ * published, and the old one is read on by who has it: whatever left since says so in its state word, whatever was
+ * replaced names its successor.
  *
  * Writers hold the shard's mutex.  Proved by test/litmus/index.cpp.
  */
@@ -59,6 +61,8 @@ struct index_view {
 struct index {
     struct index_root *root;
     struct table *table; /* the shard's mutex, as below */
+    struct table *next;  /* to which `table' is being copied; NULL: none */
+    uint32_t copied;     /* buckets of `table' */
     uint32_t count;      /* entries */
     uint32_t most, least; /* of them that suit the table */
     unsigned shard_bits; /* constant */
@@ -283,10 +287,14 @@ void index_remove_locked(struct index *x, struct entry *e);
 void index_swap_locked(struct index *x, struct entry *old, struct entry *e);
 
 /*
- * index_rebuild_locked(x, t):
- * Copy all entries to the empty table ${t} and publish it.  Returns the old one, to be retired.
+ * index_begin_locked(x, t), index_copy_locked(x, t), index_end_locked(x, t):
+ * Begin to copy all entries to the empty table ${t}; copy some; publish it.  index_copy_locked returns false when
+ * there is nothing left to copy.  index_end_locked returns the old table, to be retired; NULL: ${t} had become too
+ * small, and is the caller's again.  One ${t} at a time.
  */
-struct table *index_rebuild_locked(struct index *x, struct table *t);
+void index_begin_locked(struct index *x, struct table *t);
+bool index_copy_locked(struct index *x, struct table *t);
+struct table *index_end_locked(struct index *x, struct table *t);
 
 /*
  * index_scan_locked(x, c, out, most):

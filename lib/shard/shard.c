@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "shard/shard.h"
 
+#include "base/clock.h"
+
 enum { TABLE_ALIGN = 64, SAMPLES = 4 };
 
 static struct table *table_new(const brim_allocator *mem, uint32_t buckets)
@@ -40,6 +42,7 @@ bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator 
 void shard_destroy(struct shard *sh)
 {
     table_free(sh->mem, sh->index.table);
+    table_free(sh->mem, sh->orphan);
     lock_destroy(&sh->lock);
 }
 
@@ -194,34 +197,67 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
     return SHARD_LINKED;
 }
 
+/* And nobody is at it. */
 static bool index_is_ill_sized_locked(const struct shard *sh)
 {
-    return index_wanted(&sh->index, 1) != sh->index.table->buckets;
+    return sh->index.next == NULL && index_wanted(&sh->index, 1) != sh->index.table->buckets;
+}
+
+/* Copy to ${fresh}, in many short holds of the mutex.  Returns the table that is not used any more. */
+static struct table *move_index(struct shard *sh, struct table *fresh, bool *moved)
+{
+    struct table *old = NULL;
+    bool more;
+
+    lock_acquire(&sh->lock);
+    more = index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)fresh->buckets * INDEX_ENTRIES * 8 / 10;
+    if (more)
+        index_begin_locked(&sh->index, fresh);
+    lock_release(&sh->lock);
+    while (more) {
+        lock_acquire(&sh->lock);
+        more = index_copy_locked(&sh->index, fresh);
+        if (!more)
+            old = index_end_locked(&sh->index, fresh);
+        lock_release(&sh->lock);
+    }
+    *moved = old != NULL;
+    return *moved ? old : fresh;
 }
 
 void shard_fit_index(struct shard *sh)
 {
-    struct table *fresh, *old = NULL;
-    uint32_t wanted;
+    struct table *fresh, *unused;
+    uint32_t wanted = 0;
+    bool moved;
 
     lock_acquire(&sh->lock);
-    wanted = index_wanted(&sh->index, 1);
+    if (index_is_ill_sized_locked(sh))
+        wanted = index_wanted(&sh->index, 1);
     lock_release(&sh->lock);
-    fresh = table_new(sh->mem, wanted);
+    fresh = wanted != 0 ? table_new(sh->mem, wanted) : NULL;
     if (fresh == NULL)
         return; /* the old one goes on as long as it has room */
-    lock_acquire(&sh->lock);
-    if (index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)wanted * INDEX_ENTRIES * 9 / 10) {
-        old = index_rebuild_locked(&sh->index, fresh);
+    unused = move_index(sh, fresh, &moved);
+    if (moved) {
         atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
+        epoch_wait(&epoch_process);
     }
+    table_free(sh->mem, unused);
+}
+
+/* The index was full.  True: it has room now, or somebody is making it. */
+static bool may_get_room(struct shard *sh)
+{
+    bool room, busy;
+
+    lock_acquire(&sh->lock);
+    room = index_has_room(&sh->index);
+    busy = sh->index.next != NULL;
     lock_release(&sh->lock);
-    if (old == NULL) {
-        table_free(sh->mem, fresh);
-        return;
-    }
-    epoch_wait(&epoch_process);
-    table_free(sh->mem, old);
+    if (!room && busy)
+        clock_pause(0);
+    return room || busy;
 }
 
 enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
@@ -237,13 +273,7 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
         lock_release(&sh->lock);
         if (fit)
             shard_fit_index(sh);
-        fit = false;
-        if (outcome == SHARD_NOMEM) {
-            lock_acquire(&sh->lock);
-            fit = index_has_room(&sh->index);
-            lock_release(&sh->lock);
-        }
-    } while (fit);
+    } while (outcome == SHARD_NOMEM && may_get_room(sh));
     return outcome;
 }
 
@@ -433,6 +463,14 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
     }
     lock_release(&sh->lock);
     return enough;
+}
+
+void shard_child(struct shard *sh)
+{
+    if (sh->index.next == NULL)
+        return;
+    sh->orphan = sh->index.next;
+    sh->index.next = NULL;
 }
 
 void shard_close(struct shard *sh)

@@ -28,7 +28,8 @@ struct shard {
     const brim_allocator *mem;
     struct budget *entries; /* how many there may be over all shards; NULL: any number */
 
-    ATOM(size_t) bytes; /* of the index; read without the mutex */
+    ATOM(size_t) bytes;   /* of the index; read without the mutex */
+    struct table *orphan; /* to which the index was being copied by a thread that a fork has left behind; or NULL */
 } __attribute__((aligned(128)));
 
 /*
@@ -201,6 +202,12 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
  */
 bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
                     struct thread *t, struct stripe *st);
+
+/*
+ * shard_child(sh):
+ * In the child of a fork, the mutex held: whoever was changing the size of the index is gone.
+ */
+void shard_child(struct shard *sh);
 
 /*
  * shard_close(sh):

@@ -40,7 +40,13 @@ static void unmake(void)
 
 static void rebuild(uint32_t buckets)
 {
-    free(index_rebuild_locked(&x, table(buckets)));
+    struct table *t = table(buckets), *old = current();
+
+    index_begin_locked(&x, t);
+    while (index_copy_locked(&x, t)) {
+    }
+    ck_assert_ptr_eq(index_end_locked(&x, t), old);
+    free(old);
     ck_assert_uint_eq(current()->buckets, buckets);
 }
 
@@ -274,6 +280,80 @@ START_TEST(rebuild_keeps_all)
 }
 END_TEST
 
+/* What is inserted, removed and swapped while a table is copied is right in both. */
+START_TEST(changes_while_it_is_copied)
+{
+    struct table *t = NULL, *old;
+    uint64_t state = 7;
+    unsigned steps = 0;
+
+    make(300, 0);
+    put_random(1000, 0);
+    old = current();
+    t = table(_i == 0 ? 420 : 200);
+    index_begin_locked(&x, t);
+    do {
+        for (unsigned i = 0; i < 20; i++) {
+            unsigned gone = steps * 20 + i, come = 1000 + gone;
+            uint64_t hash = hash_random(&state);
+            index_remove_locked(&x, &items[gone].e);
+            item(come, come, hash);
+            put_item(come);
+            if (i == 0) { /* another entry with the key and hash of one that stays */
+                unsigned stays = 900 + steps;
+                item(2900 + steps, stays, items[stays].hash);
+                index_swap_locked(&x, &items[stays].e, &items[2900 + steps].e);
+            }
+        }
+        steps++;
+    } while (index_copy_locked(&x, t));
+    ck_assert_uint_gt(steps, 5);
+    for (int round = 0; round < 2; round++) { /* before it is published, and after */
+        ck_assert_uint_eq(x.count, 1000);
+        for (unsigned i = 0; i < 1000 + 20 * steps; i++) {
+            struct entry *e = i < 20 * steps ? NULL : i >= 900 && i < 900 + steps ? &items[2000 + i].e : &items[i].e;
+            ck_assert_ptr_eq(find(i, items[i].hash), e);
+            if (e != NULL)
+                ck_assert(index_reaches_locked(&x, e, hash_tag(items[i].hash)));
+        }
+        if (round == 0)
+            ck_assert_ptr_eq(index_end_locked(&x, t), old);
+    }
+    free(old);
+    for (unsigned i = 20 * steps; i < 1000 + 20 * steps; i++)
+        index_remove_locked(&x, i >= 900 && i < 900 + steps ? &items[2000 + i].e : &items[i].e);
+    ck_assert_uint_eq(x.count, 0);
+    for (uint32_t b = 0; b < current()->buckets; b++) /* nothing is left over */
+        for (unsigned i = 0; i < INDEX_ENTRIES; i++)
+            ck_assert_ptr_null(atom_load_relaxed(&index_buckets(current())[b].entry[i]));
+    unmake();
+}
+END_TEST
+
+START_TEST(a_copy_that_becomes_too_small)
+{
+    struct table *t, *old;
+
+    make(300, 0);
+    put_random(100, 0);
+    old = current();
+    t = table(40);
+    index_begin_locked(&x, t);
+    ck_assert(index_copy_locked(&x, t));
+    for (unsigned i = 100; i < 300; i++) {
+        item(i, i, (uint64_t)i << 22);
+        put_item(i);
+    }
+    ck_assert(!index_copy_locked(&x, t));
+    ck_assert_ptr_null(index_end_locked(&x, t)); /* given up: it is ours again */
+    ck_assert_ptr_eq(current(), old);
+    free(t);
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_ptr_eq(find(i, items[i].hash), &items[i].e);
+    unmake();
+}
+END_TEST
+
 START_TEST(wanted_has_room_and_rest)
 {
     uint32_t wanted;
@@ -402,6 +482,8 @@ int main(void)
     tcase_add_test(tc, tags_are_told_apart);
     tcase_add_test(tc, table_sizes);
     tcase_add_test(tc, rebuild_keeps_all);
+    tcase_add_loop_test(tc, changes_while_it_is_copied, 0, 2);
+    tcase_add_test(tc, a_copy_that_becomes_too_small);
     tcase_add_test(tc, wanted_has_room_and_rest);
     tcase_add_loop_test(tc, a_scan_sees_each_once, 0, 2);
     tcase_add_test(tc, a_scan_of_one_full_bucket_chain);
