@@ -77,6 +77,16 @@ void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t 
     window_close(by.t);
 }
 
+bool admit_raise(struct brim_cache *c, struct caller by, size_t from, size_t to)
+{
+    bool raised;
+
+    window_open(by.t);
+    raised = budget_raise(&c->budget, from, to);
+    window_close(by.t);
+    return raised;
+}
+
 bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to, size_t taken)
 {
     bool lowered;

@@ -52,6 +52,12 @@ void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge);
 void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t charge, bool keep);
 
 /*
+ * admit_raise(c, by, from, to):
+ * Set the capacity up, if it is still ${from}.
+ */
+bool admit_raise(struct brim_cache *c, struct caller by, size_t from, size_t to);
+
+/*
  * admit_lower(c, by, from, to, taken):
  * Set the capacity down from ${from}; ${taken} of the difference is a reservation of the calling thread, which is
  * used up.  False: the capacity is no longer ${from}.

@@ -59,7 +59,7 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
     tally_add(&c->live, thread_self()); /* a callback may free the cache */
     while (!done) {
         size_t now = budget_capacity(&c->budget);
-        done = capacity >= now ? budget_raise(&c->budget, now, capacity) : lower(c, now, capacity);
+        done = capacity >= now ? admit_raise(c, caller_of(c), now, capacity) : lower(c, now, capacity);
     }
     dispose_waiting(c, NULL);
     room = budget_room(&c->budget) + (int64_t)limbo_charge(&c->limbo); /* what waits goes without our help */

@@ -31,15 +31,34 @@ void budget_give(struct budget *b, size_t n)
     (void)atom_add_acq_rel(&b->room, (uint64_t)n);
 }
 
-/* The capacity first: until the room follows, the difference counts as used. */
+/* What of ${n} only makes good for more being used than the capacity. */
+static uint64_t deficit_of(const struct budget *b, uint64_t n)
+{
+    int64_t room = (int64_t)atom_load_relaxed(&((struct budget *)(uintptr_t)b)->room);
+
+    if (PLANTED(budget_raise_capacity_first) || room >= 0)
+        return 0;
+    return n < (uint64_t)-room ? n : (uint64_t)-room;
+}
+
+/*
+ * First the part of the room that makes good a deficit, of which nobody can take anything; then the capacity; then the
+ * rest.  So what is told to be used in between is neither more than was used nor more than the new capacity.
+ */
 bool budget_raise(struct budget *b, size_t from, size_t to)
 {
-    uint64_t old = from;
+    uint64_t old = from, first = deficit_of(b, (uint64_t)(to - from));
 
-    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to))
-        if (old != from)
+    if (first > 0)
+        (void)atom_add_acq_rel(&b->room, first);
+    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to)) {
+        if (old != from) {
+            if (first > 0)
+                (void)atom_sub_acq_rel(&b->room, first);
             return false;
-    (void)atom_add_acq_rel(&b->room, (uint64_t)(to - from));
+        }
+    }
+    (void)atom_add_acq_rel(&b->room, (uint64_t)(to - from) - first);
     return true;
 }
 

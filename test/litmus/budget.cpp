@@ -2,6 +2,7 @@
 //
 // Room that racing threads take and give back: never more than there is (G4), and none is lost.
 // plant: budget_check_then_take
+// plant: budget_raise_capacity_first
 #include "litmus.h"
 
 #include "shard/budget.c"
@@ -47,7 +48,41 @@ struct harness : rl::test_suite<harness, 3> {
     }
 };
 
+// More is used than the capacity, which is raised while some of it is given back.
+struct raised : rl::test_suite<raised, 3> {
+    budget b;
+
+    void before()
+    {
+        budget_init(&b, 10);
+        budget_take(&b, 9);
+        budget_lower(&b, 10, 3, 0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(budget_raise(&b, 3, 8));
+        } else if (i == 1) {
+            budget_give(&b, 4);
+            if (budget_take(&b, 2))
+                interesting++;
+        } else {
+            size_t used = budget_used(&b);
+            RL_ASSERT(used <= 9);
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(budget_capacity(&b) == 8);
+        RL_ASSERT(budget_used(&b) == 5 || budget_used(&b) == 7);
+    }
+};
+
 int main(int argc, char **argv)
 {
-    return litmus_main<harness>(argc, argv, 200000, 3);
+    int status = litmus_main<harness>(argc, argv, 200000, 3);
+
+    return status != 0 ? status : litmus_main<raised>(argc, argv, 200000, 3);
 }
