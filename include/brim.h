@@ -75,10 +75,9 @@
  *   Each answers Returns, Ownership, Threads, Blocks, Callbacks, Cost.  What is missing is: no result or
  *   ownership to speak of; never blocks; no callbacks; constant time, no allocation.  Beyond that:
  *
- *   Blocks     "One mutex": a shard's, or one of the memory for entries; one at a time and never over user
- *              code, but for the growth and shrinking of an index for at most 256 entries.  A call that
- *              changes the size of an index also waits, with none held, for look-ups under way, which wait
- *              for nobody.
+ *   Blocks     "One mutex": a shard's, or one of the memory for entries; one at a time, never over user
+ *              code, and for at most 256 entries.  A call that changes the size of an index also waits,
+ *              with none held, for look-ups under way, which wait for nobody.
  *   Callbacks  do not repeat options.allocator, nor what comes after brim_cache_free: who destroys the last
  *              value of a kind runs its `unused'; who drops the last handle frees what is left, waits for
  *              look-ups under way and runs `gone'.

@@ -473,7 +473,7 @@ size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind
             freed += w.freed;
             dispose(&left, NULL);
         }
-        shard_fit_index(&c->shards[i]);
+        (void)shard_fit_index(&c->shards[i]);
     }
     return freed;
 }

@@ -17,7 +17,7 @@ void walk_remove_all(struct brim_cache *c, brim_cause cause)
             more = shard_sweep(&c->shards[i], &cursor, &w, by.st, &left);
             dispose(&left, NULL);
         }
-        shard_fit_index(&c->shards[i]);
+        (void)shard_fit_index(&c->shards[i]);
     }
 }
 

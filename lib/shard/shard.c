@@ -225,7 +225,7 @@ static struct table *move_index(struct shard *sh, struct table *fresh, bool *mov
     return *moved ? old : fresh;
 }
 
-void shard_fit_index(struct shard *sh)
+bool shard_fit_index(struct shard *sh)
 {
     struct table *fresh, *unused;
     uint32_t wanted = 0;
@@ -235,46 +235,49 @@ void shard_fit_index(struct shard *sh)
     if (index_is_ill_sized_locked(sh))
         wanted = index_wanted(&sh->index, 1);
     lock_release(&sh->lock);
-    fresh = wanted != 0 ? table_new(sh->mem, wanted) : NULL;
+    if (wanted == 0)
+        return true;
+    fresh = table_new(sh->mem, wanted);
     if (fresh == NULL)
-        return; /* the old one goes on as long as it has room */
+        return false;
     unused = move_index(sh, fresh, &moved);
     if (moved) {
         atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
         epoch_wait(&epoch_process);
     }
     table_free(sh->mem, unused);
+    return true;
 }
 
-/* The index was full.  True: it has room now, or somebody is making it. */
+/* There is no memory for a larger index.  False: nor has it any room, nor is anybody else making it larger. */
 static bool may_get_room(struct shard *sh)
 {
-    bool room, busy;
+    bool may;
 
     lock_acquire(&sh->lock);
-    room = index_has_room(&sh->index);
-    busy = sh->index.next != NULL;
+    may = index_has_room(&sh->index) || sh->index.next != NULL;
     lock_release(&sh->lock);
-    if (!room && busy)
-        clock_pause(0);
-    return room || busy;
+    return may;
 }
 
 enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
                               struct entry_list *left)
 {
-    enum shard_outcome outcome;
-    bool fit;
+    for (;;) {
+        enum shard_outcome outcome;
+        bool fit, ready = true;
 
-    do {
         lock_acquire(&sh->lock);
         outcome = link_locked(sh, l, t, st, left);
         fit = index_is_ill_sized_locked(sh);
         lock_release(&sh->lock);
         if (fit)
-            shard_fit_index(sh);
-    } while (outcome == SHARD_NOMEM && may_get_room(sh));
-    return outcome;
+            ready = shard_fit_index(sh);
+        if (outcome != SHARD_NOMEM || (!ready && !may_get_room(sh)))
+            return outcome;
+        if (!fit)
+            clock_pause(0); /* somebody else is at it */
+    }
 }
 
 bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left)
@@ -288,7 +291,7 @@ bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct st
     fit = index_is_ill_sized_locked(sh);
     lock_release(&sh->lock);
     if (fit)
-        shard_fit_index(sh);
+        (void)shard_fit_index(sh);
     return there;
 }
 
@@ -305,7 +308,7 @@ bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t l
     fit = index_is_ill_sized_locked(sh);
     lock_release(&sh->lock);
     if (fit)
-        shard_fit_index(sh);
+        (void)shard_fit_index(sh);
     return e != NULL;
 }
 
@@ -406,7 +409,7 @@ void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, stru
     fit = index_is_ill_sized_locked(sh);
     lock_release(&sh->lock);
     if (fit)
-        shard_fit_index(sh);
+        (void)shard_fit_index(sh);
 }
 
 bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,

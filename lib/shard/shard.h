@@ -217,8 +217,9 @@ void shard_close(struct shard *sh);
 
 /*
  * shard_fit_index(sh):
- * Shrink or grow the index to its number of entries.
+ * Shrink or grow the index to its number of entries, if nobody is at it.  False: no memory; the old one goes on as long
+ * as it has room.
  */
-void shard_fit_index(struct shard *sh);
+bool shard_fit_index(struct shard *sh);
 
 #endif

@@ -170,6 +170,33 @@ START_TEST(wrapped_and_anonymous)
 }
 END_TEST
 
+static void insert_many(unsigned id, void *arg)
+{
+    brim_cache *c = arg;
+
+    for (uint64_t i = 0; i < 40; i++) {
+        uint64_t key = id * 100 + i;
+        EXPECT(brim_insert(c, BRIM_KEY(key), NULL, 1, NULL) == BRIM_OK);
+    }
+}
+
+/* From one bucket on: who meets a full index while others make it larger, and fill it again, goes on. */
+START_TEST(an_index_that_grows_under_many)
+{
+    for (int round = 0; round < 200; round++) {
+        brim_options o;
+        brim_cache *c;
+
+        brim_options_init(&o, 100000);
+        o.shards = 1;
+        c = make_cache(&o);
+        crew_do(12, insert_many, c);
+        ck_assert_uint_eq(brim_count(c), 12 * 40);
+        finish(c);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("insert");
@@ -180,5 +207,6 @@ int main(void)
     tcase_add_test(tc, what_is_refused);
     tcase_add_test(tc, no_memory);
     tcase_add_test(tc, wrapped_and_anonymous);
+    tcase_add_test(tc, an_index_that_grows_under_many);
     return suite_run(tc);
 }
