@@ -213,6 +213,8 @@ static void change_capacity(void)
         while (atomic_load(&watch.oks) + atomic_load(&watch.fulls) < 4ull * i)
             sched_yield(); /* the others keep up */
     }
+    while (atomic_load(&watch.looks) <= 1000)
+        sched_yield(); /* the watcher too */
     atomic_store(&watch.stop, true);
 }
 

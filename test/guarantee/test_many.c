@@ -546,13 +546,19 @@ static void put_version(uint64_t key, uint64_t version)
     atomic_fetch_add(&among.oks, 1);
 }
 
+/* The writers have had their share of the processors. */
+static bool seen_enough(void)
+{
+    return atomic_load(&among.oks) > SCALED(1000) && (among.never_misses || atomic_load(&among.misses) > SCALED(1000));
+}
+
 static void among_role(unsigned id, void *arg)
 {
     uint64_t state = id + 5, seen[KEYS] = {0}, version = 1;
 
     (void)arg;
     if (id < 2) {
-        for (int round = 0; round < SCALED(20000); round++) {
+        for (int round = 0; round < SCALED(20000) || (!seen_enough() && round < 10000000); round++) {
             look_at_many(&state, seen);
             if (round % 16 == 0 && among.never_misses)
                 look_by_key();
