@@ -13,7 +13,7 @@ enum {
     FUTILE_ROUNDS = 4,   /* of samples that free nothing */
     TURNS = 100000,       /* in which something is freed now and then, */
     STALLED_TURNS = 4000, /* in which nothing is, */
-    IDLE_TURNS = 3,       /* and in which nobody else is at work either */
+    IDLE_TURNS = 3,       /* and in which nobody else is at work either, before and after a wait for windows */
     SECTION_TURNS = 20,   /* in which only others' sections stand in the way */
     AHEAD_PART = 64,      /* of the capacity: evicted ahead where values wait for sections, */
     AHEAD_MOST = 256,     /* at most as many entries at once, so that one barrier serves a batch */
@@ -328,8 +328,12 @@ static bool admit_hard(struct admission *a, struct claim *claim)
     int64_t room = budget_room(&a->cache->budget);
     int stalled = 0, idle = 0;
 
-    for (int tries = 0; tries < TURNS && stalled < STALLED_TURNS && idle < IDLE_TURNS; tries++) {
+    for (int tries = 0; tries < TURNS && stalled < STALLED_TURNS && idle < 2 * IDLE_TURNS; tries++) {
         size_t before = claim->have;
+
+        /* Who is preempted in a window has taken room and not said so yet. */
+        if (idle == IDLE_TURNS)
+            epoch_wait(&epoch_process);
 
         evict_all(a, claim);
         if (sections_block(a, claim, tries))
