@@ -72,6 +72,7 @@ static void take_batch_locked(struct limbo *l, struct limbo_batch *b, struct str
         return;
     stripe_add(st, dying, b->count);
     l->taken += b->count;
+    /* Relaxed, both: a sum; and who still finds the count raised looks in vain. */
     (void)atom_sub_relaxed(&l->charge, (uint64_t)b->charge);
     (void)atom_sub_relaxed(&l->count, (uint64_t)b->count);
     entry_list_join(out, &b->list);

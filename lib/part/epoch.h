@@ -38,7 +38,7 @@ struct thread {
 struct epoch {
     ATOM(uint64_t) now;            /* from 1 */
     ATOM(uint64_t) passed;         /* every section from before this stamp was taken is known to have ended */
-    ATOM(struct thread *) threads; /* the process's own domain: pushed only; records are never freed */
+    ATOM(struct thread *) threads; /* of the process's own domain, as `passed': pushed only; records are never freed */
 };
 
 /* membarrier works: sections enter by a plain store. */

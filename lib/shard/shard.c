@@ -51,7 +51,7 @@ void shard_destroy(struct shard *sh)
 /*
  * The entry that look-ups of the key find, from ${e} on: itself while it is linked; else its successor, for a replace
  * under way; else, with an odd link, whatever the index says now, and ${*again} is set; else none.
- * Acquire: the successor's fields, and the index word stored before the link (edge replace).
+ * Acquire: the successor's fields, and the address stored in the index before the link (edge replace).
  */
 static struct entry *successor(struct entry *e, bool *again)
 {
