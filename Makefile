@@ -272,7 +272,7 @@ instructions: ## count the instructions of each operation, in caches of a thousa
 	@$(MAKE) --no-print-directory build/release/brim-instructions
 	@bench/instructions/run.sh
 
-report: ## measure Brim beside its peers, about twenty minutes, and write docs/benchmarks
+report: ## measure Brim beside its peers, about eight minutes, and write docs/benchmarks
 	@$(SET_UP) run report
 	@$(MAKE) --no-print-directory -j$$(nproc) release
 	@bench/report/report.sh

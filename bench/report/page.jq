@@ -100,7 +100,7 @@ def about: {
     "key-hit": "look-ups that all hit; Brim's key_find by handle, without hashing.",
     "hot-key": "look-ups of one key.",
     "churn": "get or insert, zipf 0.9 over four times the capacity.",
-    "insert-remove": "pairs of them, a hundred entries alive in each thread.",
+    "insert-remove": "pairs of them, a hundred entries alive over all threads.",
     "mixed": "90 % look-ups, 5 % inserts, 5 % removals, zipf 0.99.",
     "pinned": "`churn` with three quarters of the capacity held."
 };
@@ -138,7 +138,7 @@ def page:
     "# Benchmarks", "",
     "Brim beside other caches, all in one process run, round by round in turns, with the same keys, values, capacity and",
     "allocator. Ratios count only within one run; on another machine, or another day, all figures move. Redo it with", "",
-    "    make report                # measure, some twenty minutes, and write this page",
+    "    make report                # measure, some eight minutes, and write this page",
     "    make instructions          # the line about growth: what callgrind counts",
     "    bench/report/page.sh       # only the page, from the measurements in build/report", "",
     "A look-up is: find, read eight bytes of the value, release; in a section: peek, read. Keys have 16 bytes, values 64;",
