@@ -20,7 +20,7 @@ PEER_CXX := $(strip $(if $(filter g++,$(PEERS_PRESENT)),$(call peer,librocksdb-d
             $(call peer,libleveldb-dev,leveldb.cpp) $(call peer,qtbase5-dev,qt_qcache.cpp) $(call peer,libtbb-dev,onetbb.cpp)))
 
 LIB_SRC := $(sort $(wildcard $(addprefix lib/,$(addsuffix /*.c,base part entry shard cache))))
-BENCH_SRC := $(sort $(wildcard bench/*.c) $(filter-out $(PEER_C_ALL),$(wildcard bench/peers/*.c)))
+BENCH_SRC := $(sort $(wildcard bench/*.c) $(filter-out $(PEER_C_ALL),$(wildcard bench/peers/*.c)) $(wildcard bench/replay/*.c))
 RENDER_SRC := $(sort $(wildcard bench/render/*.c))
 INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
@@ -83,7 +83,7 @@ PLANTED_FLAGS := -O0
 STRICT_FLAGS_gcc := -DNDEBUG
 STRICT_FLAGS_clang := -DBRIM_YIELD
 
-BENCH_PACKAGES := jansson
+BENCH_PACKAGES := jansson libzstd
 RENDER_PACKAGES := harfbuzz freetype2 libpng jansson libxml-2.0
 $(eval $(call lazy,BENCH_CFLAGS,pkg-config --cflags $(BENCH_PACKAGES)))
 $(eval $(call lazy,BENCH_LIBS,pkg-config --libs $(BENCH_PACKAGES)))
@@ -279,7 +279,7 @@ report: ## measure Brim beside its peers, about eight minutes, and write docs/be
 	@bench/report/page.sh
 
 format: ## clang-format all sources in place
-	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/instructions/*.h test/*/*.h)
+	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/replay/*.h bench/instructions/*.h test/*/*.h)
 
 clean: ## remove build/
 	rm -rf build

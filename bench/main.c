@@ -2,6 +2,7 @@
 #include "harness.h"
 #include "options.h"
 #include "peers/peers.h"
+#include "replay/replay.h"
 #include "report.h"
 #include "stress.h"
 
@@ -13,6 +14,7 @@ int main(int argc, char **argv)
     switch (options.command) {
     case BENCH_RUN: return harness_run(&options);
     case BENCH_PEERS: return peers_run(&options);
+    case BENCH_REPLAY: return replay_run(&options);
     default: return stress_run(&options);
     }
 }

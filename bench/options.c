@@ -42,12 +42,25 @@ static const struct option stress_options[] = {
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
+static const struct option replay_options[] = {
+    {"fraction", required_argument, NULL, 'f'},
+    {"capacity", required_argument, NULL, 'c'},
+    {"objective", required_argument, NULL, 'o'},
+    {"work", required_argument, NULL, 'W'},
+    {"shards", required_argument, NULL, 'n'},
+    {"threads", required_argument, NULL, 't'},
+    {"json", required_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
+};
 
 static _Noreturn void print_help(void)
 {
     puts("Usage: brim-bench run --workload NAME [options]\n"
          "       brim-bench peers [options]\n"
          "       brim-bench stress [options]\n"
+         "       brim-bench replay TRACE... --fraction F[,F...] | --capacity C [options]\n"
          "\n"
          "run measures a workload:\n"
          "  --workload NAME   zipf-hit       finds that all hit, zipf 0.99\n"
@@ -73,9 +86,19 @@ static _Noreturn void print_help(void)
          "stress uses everything at once and checks every answer:\n"
          "  --seed X          where the random operations start (default 1)\n"
          "\n"
+         "replay finds the requests of traces, inserts what misses, and counts the misses:\n"
+         "  TRACE             a file of lines `key size' or `key size work', work in nanoseconds, plain or\n"
+         "                    zstd; - is standard input; blank lines and lines with # are left out\n"
+         "  --fraction LIST   capacities, as shares of the sizes of all keys together: above 0, at most 1\n"
+         "  --capacity C      the capacity\n"
+         "  --objective WHAT  hits, bytes, balanced or work: what eviction saves (default balanced)\n"
+         "  --work WHICH      random  works of 1 to 1000 by key, instead of the trace's\n"
+         "                    none    no works, all count as equal\n"
+         "  --shards N        shards of the cache (default: chosen by the cache)\n"
+         "\n"
          "all of them:\n"
-         "  --threads N       1 to 4096 (default 2)\n"
-         "  --seconds S       how long, fractions allowed (default 5)\n"
+         "  --threads N       1 to 4096 (default 2; replay: 1, with which it repeats exactly)\n"
+         "  --seconds S       how long, fractions allowed (default 5; not for replay)\n"
          "  --json FILE       write the result there\n"
          "  --help, --version\n"
          "\n"
@@ -143,6 +166,9 @@ static void take_option(struct options *o, int letter, const char *text)
     case 'x': o->seed = options_number("seed", text, 0, UINT64_MAX); break;
     case 's': o->seconds = parse_real("seconds", text, 0.01, 1e6); break;
     case 'w': o->workload = text; break;
+    case 'f': o->fractions = join(o->fractions, text); break;
+    case 'o': o->objective = text; break;
+    case 'W': o->work = text; break;
     case 'p': o->peers = join(o->peers, text); break;
     case 'k': o->skew = parse_real("skew", text, 0.01, 10); break;
     case 'r': o->rounds = (unsigned)options_number("rounds", text, 1, 10000); break;
@@ -164,8 +190,10 @@ static void take_all(struct options *o, int argc, char **argv, const struct opti
             bench_fail("unknown option %s (see --help)", argv[optind - 1]);
         take_option(o, letter, optarg);
     }
-    if (optind < argc)
+    if (optind < argc && o->command != BENCH_REPLAY)
         bench_fail("what is '%s'? (see --help)", argv[optind]);
+    o->traces = argv + optind;
+    o->trace_count = (unsigned)(argc - optind);
 }
 
 static enum bench_command parse_command(const char *name)
@@ -176,24 +204,28 @@ static enum bench_command parse_command(const char *name)
         return BENCH_PEERS;
     if (strcmp(name, "stress") == 0)
         return BENCH_STRESS;
+    if (strcmp(name, "replay") == 0)
+        return BENCH_REPLAY;
     if (strcmp(name, "--help") == 0)
         print_help();
     if (strcmp(name, "--version") == 0)
         print_version();
-    bench_fail("unknown command '%s': run, peers or stress (see --help)", name);
+    bench_fail("unknown command '%s': run, peers, stress or replay (see --help)", name);
 }
 
 static const struct option *const tables[] = {
-    [BENCH_RUN] = run_options, [BENCH_PEERS] = peers_options, [BENCH_STRESS] = stress_options};
+    [BENCH_RUN] = run_options, [BENCH_PEERS] = peers_options, [BENCH_STRESS] = stress_options, [BENCH_REPLAY] = replay_options};
 
 void options_parse(struct options *o, int argc, char **argv)
 {
     if (argc < 2)
-        bench_fail("what to do? run, peers or stress (see --help)");
+        bench_fail("what to do? run, peers, stress or replay (see --help)");
     *o = (struct options){.threads = 2, .entries = 100000, .seconds = 5, .seed = 1, .rounds = 5};
     o->command = parse_command(argv[1]);
     if (o->command == BENCH_PEERS)
         o->seconds = 0.2;
+    if (o->command == BENCH_REPLAY)
+        o->threads = 1;
     take_all(o, argc - 1, argv + 1, tables[o->command]);
     if (o->json != NULL && o->json[0] == '\0')
         bench_fail("--json: no file name");

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum bench_command { BENCH_RUN, BENCH_PEERS, BENCH_STRESS };
+enum bench_command { BENCH_RUN, BENCH_PEERS, BENCH_STRESS, BENCH_REPLAY };
 enum { BENCH_MAX_THREADS = 4096, BENCH_MAX_ENTRIES = 200000000 };
 
 struct options {
@@ -20,6 +20,10 @@ struct options {
     size_t capacity;                    /* in cost; 0: what the workload needs */
     double seconds;
     uint64_t seed;
+    const char *fractions;              /* replay: a list between commas; NULL: none */
+    const char *objective, *work;       /* replay; NULL: as it is by default */
+    char *const *traces;                /* replay: files, or - */
+    unsigned trace_count;
     const char *json;                   /* NULL: none */
 };
 

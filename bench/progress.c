@@ -15,6 +15,7 @@ static struct {
     double expected;
     uint64_t started, shown;
     bool terminal, drawn;
+    bool silent;                        /* elsewhere than on a terminal */
 } progress;
 
 void progress_begin(const char *what, double expected_seconds)
@@ -24,6 +25,13 @@ void progress_begin(const char *what, double expected_seconds)
     progress.started = progress.shown = latency_now();
     progress.terminal = isatty(STDERR_FILENO) == 1;
     progress.drawn = false;
+    progress.silent = false;
+}
+
+void progress_begin_bar(const char *what)
+{
+    progress_begin(what, 0);
+    progress.silent = true;
 }
 
 static void draw_bar(double share)
@@ -38,6 +46,8 @@ static void draw_bar(double share)
 
 void progress_update(double share)
 {
+    if (progress.silent && !progress.terminal)
+        return;
     const uint64_t now = latency_now();
     const double elapsed = (double)(now - progress.started) * 1e-9;
     const double since = (double)(now - progress.shown) * 1e-9;

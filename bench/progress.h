@@ -4,6 +4,7 @@
 #define BENCH_PROGRESS_H
 
 void progress_begin(const char *what, double expected_seconds);   /* 0: unknown */
+void progress_begin_bar(const char *what);   /* nothing elsewhere than on a terminal */
 void progress_update(double share);
 void progress_end(void);
 #endif

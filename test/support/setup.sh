@@ -6,7 +6,7 @@
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
-    libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
+    libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
@@ -33,6 +33,7 @@ has() {
     libfreetype-dev) pkg-config --exists freetype2 ;;
     libpng-dev) pkg-config --exists libpng ;;
     libjansson-dev) pkg-config --exists jansson ;;
+    libzstd-dev) pkg-config --exists libzstd ;;
     libxml2-dev) pkg-config --exists libxml-2.0 ;;
     check) pkg-config --exists check ;;
     relacy-dev) has_header g++ relacy/relacy.hpp c++ ;;
