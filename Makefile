@@ -212,14 +212,15 @@ RUN_CHECKS := test/support/run_checks.sh
 export STRESS_THREADS ?= 4
 export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
+export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test strict layers exports litmus planted stress instructions report \
-        format clean
+        replay format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
-	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED'
+	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, TRACES'
 
 run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
 	@$(SET_UP) run
@@ -277,6 +278,11 @@ report: ## measure Brim beside its peers, about eight minutes, and write docs/be
 	@$(MAKE) --no-print-directory -j$$(nproc) release
 	@bench/report/report.sh
 	@bench/report/page.sh
+
+replay: ## replay the traces in TRACES, if they are there, and print the misses beside other policies'
+	@$(SET_UP) run replay
+	@$(MAKE) --no-print-directory build/release/brim-bench
+	@bench/replay/replay.sh
 
 format: ## clang-format all sources in place
 	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/replay/*.h bench/instructions/*.h test/*/*.h)

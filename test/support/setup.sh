@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `instructions', `peers' or `report', with apt-get; asks nothing,
+# Install what is missing of LIST, `run', `check', `instructions', `peers', `report' or `replay', with apt-get; asks nothing,
 # and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where it may not install (neither root nor sudo without a password), or there is
 # no apt-get, it names the command to type, and exits with 2.
 set -euo pipefail
@@ -10,6 +10,7 @@ run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfre
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
+replay_packages=(jq mawk)
 peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
@@ -42,6 +43,7 @@ has() {
     debian-handbook) has_handbook ;;
     clang) has_tsan clang-19 || has_tsan clang ;;
     valgrind | jq) command -v "$1" >/dev/null ;;
+    mawk) command -v awk >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
     libleveldb-dev) has_header g++ leveldb/cache.h c++ ;;
@@ -94,9 +96,10 @@ for list in "$@"; do
     check) wanted+=("${check_packages[@]}") ;;
     peers) wanted+=("${peers_packages[@]}") ;;
     instructions) wanted+=("${instructions_packages[@]}") ;;
+    replay) wanted+=("${replay_packages[@]}") ;;
     report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 [present] run|check|instructions|peers|report..." >&2
+        echo "usage: $0 [present] run|check|instructions|peers|report|replay..." >&2
         exit 2
         ;;
     esac
