@@ -229,9 +229,9 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, stress
+check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, stress, replay
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test litmus planted stress render
+	@$(RUN_CHECKS) strict layers exports test litmus planted stress render replay
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -279,7 +279,7 @@ report: ## measure Brim beside its peers, about eight minutes, and write docs/be
 	@bench/report/report.sh
 	@bench/report/page.sh
 
-replay: ## replay the traces in TRACES, if they are there, and print the misses beside other policies'
+replay: ## replay the traces in TRACES, if they are there, and print the misses beside other policies
 	@$(SET_UP) run replay
 	@$(MAKE) --no-print-directory build/release/brim-bench
 	@bench/replay/replay.sh

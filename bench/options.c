@@ -97,7 +97,7 @@ static _Noreturn void print_help(void)
          "  --shards N        shards of the cache (default: chosen by the cache)\n"
          "\n"
          "all of them:\n"
-         "  --threads N       1 to 4096 (default 2; replay: 1, with which it repeats exactly)\n"
+         "  --threads N       1 to 4096 (default 2; replay: 1)\n"
          "  --seconds S       how long, fractions allowed (default 5; not for replay)\n"
          "  --json FILE       write the result there\n"
          "  --help, --version\n"

@@ -106,7 +106,7 @@ static brim_status open_cache(const struct replay_ask *ask, const struct cell *c
     options.shards = ask->options->shards;
     options.expected_cost = mean_size != 0 ? mean_size : 1;
     options.objective = ask->objective;
-    options.seed = 1; /* one thread does the same each time */
+    options.seed = 1; /* the same hash each time, though not the same random samples */
     return brim_cache_new(&options, cache);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test litmus planted stress render.
+# Build and run groups of checks: strict layers exports test litmus planted stress render replay.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -59,7 +59,11 @@ step() {
     command[$id]=$(printf '%q ' "$@")
 }
 
-build() { step build_steps build "$1" 900 pass make -k -s --no-print-directory -j"$jobs" "$1"; }
+# Once, also if several groups need it.
+build() {
+    [[ " ${build_steps[*]} " != *" build.${1//\//.} "* ]] || return 0
+    step build_steps build "$1" 900 pass make -k -s --no-print-directory -j"$jobs" "$1"
+}
 
 # run_in VARIANT NAME LIMIT COMMAND...
 run_in() {
@@ -126,6 +130,14 @@ plan_render() {
     [[ " $(ask_make PROGRAMS) " == *" brim-render "* ]] || return 0
     build build/debug/brim-render
     run_in debug render 120 build/debug/brim-render --pages 4 --out "$logs/render"
+}
+
+plan_replay() {
+    [[ " $(ask_make PROGRAMS) " == *" brim-bench "* ]] || return 0
+    build build/tsan/brim-bench
+    build build/asan/brim-bench
+    run_in tsan replay 120 test/replay/check.sh build/tsan/brim-bench threads
+    run_in asan replay 120 test/replay/check.sh build/asan/brim-bench
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------
