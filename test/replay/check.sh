@@ -164,6 +164,10 @@ read_all_ways() {
     } >frames.zst
     good frames.zst --fraction 1
     has 1 "$same"
+    # One that ends where a buffer does.
+    seq 4096 | awk '{ printf "%013d 1\n", $1 }' | zstd -q >exact.zst
+    good exact.zst --fraction 1
+    has 1 '.requests == 4096 and .keys == 4096 and .object_miss == 1'
     good long.zst --fraction 1
     has 1 '.requests == 60000 and .keys == 30000 and .object_miss == 0.5 and .byte_miss == 0.5'
     good long.zst --fraction 0.1 --shards 1
