@@ -9,6 +9,9 @@ enum {
     BENCH_BRIM_ONE,
     BENCH_BRIM,
     BENCH_SMALL,
+    BENCH_SMALL_LRU,
+    BENCH_SMALL_HITS,
+    BENCH_SMALL_WORK,
     BENCH_RUNS,
     BENCH_MAX_ROUNDS = 5
 };
@@ -19,6 +22,8 @@ struct bench_run {
     unsigned threads, rounds; /* rounds: how often it is measured */
     size_t capacity, passes;
     double pages_per_s[BENCH_MAX_ROUNDS], lookups_per_s[BENCH_MAX_ROUNDS];
+    /* When all pages are drawn once more: glyphs made, and the processor time that making them took. */
+    double rasterised[BENCH_MAX_ROUNDS], raster_ns[BENCH_MAX_ROUNDS];
     unsigned done;
     uint64_t lookups, hits; /* of all rounds */
     size_t peak;
@@ -33,8 +38,9 @@ struct bench {
     bool broken;        /* more used than the capacity, or a glyph not freed */
 };
 
-enum { BENCH_STEPS = 1 + 4 + 5 + 5 + 3 + 3 };
+enum { BENCH_STEPS = 1 + 12 + 5 + 5 + 3 + 3 + 3 * 5 }; /* 12: calibrating, about */
 
-void bench_run_all(struct bench *, unsigned threads, size_t capacity);
+/* small: the capacity of the small caches; 0: an eighth of what all glyphs take. */
+void bench_run_all(struct bench *, unsigned threads, size_t capacity, size_t small);
 double bench_median(const double *samples, unsigned n);
 #endif

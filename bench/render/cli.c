@@ -21,11 +21,13 @@ static const char HELP[] =
     "Usage: brim-render [OPTION]...\n"
     "Sets text with HarfBuzz and FreeType on many threads, every glyph bitmap out of a\n"
     "cache, and measures Brim against one mutex and an LRU list and against no cache.\n"
-    "All runs must draw the same pixels.\n"
+    "In caches too small for all, also by the time that rasterising again takes: LRU,\n"
+    "Brim with BRIM_HITS and with BRIM_WORK.  All runs must draw the same pixels.\n"
     "\n"
     "  --threads N       threads of the parallel runs, 1 to 1024 (default: the cores)\n"
     "  --pages N         pages to set (default 104)\n"
     "  --capacity BYTES  of the caches; K, M and G may follow (default 4M)\n"
+    "  --small BYTES     of the small caches (default: an eighth of what all glyphs take)\n"
     "  --text FILE...    UTF-8 text or HTML to set (default: the package debian-handbook)\n"
     "  --fonts DIR       where the DejaVu fonts are\n"
     "  --out DIR         where the first twelve pages go (default build/render)\n"
@@ -129,6 +131,9 @@ static void take(struct cli *c, int option, char **argv) {
     case 'c':
         c->capacity = parse_bytes("--capacity", optarg);
         break;
+    case 's':
+        c->small = parse_bytes("--small", optarg);
+        break;
     case 'x':
         add_text(c, optarg);
         break;
@@ -154,11 +159,17 @@ static void take(struct cli *c, int option, char **argv) {
 
 void cli_parse(struct cli *c, int argc, char **argv) {
     static const struct option options[] = {
-        {"threads", required_argument, NULL, 't'},  {"pages", required_argument, NULL, 'p'},
-        {"capacity", required_argument, NULL, 'c'}, {"text", required_argument, NULL, 'x'},
-        {"fonts", required_argument, NULL, 'f'},    {"out", required_argument, NULL, 'o'},
-        {"json", required_argument, NULL, 'j'},     {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
+        {"threads", required_argument, NULL, 't'},
+        {"pages", required_argument, NULL, 'p'},
+        {"capacity", required_argument, NULL, 'c'},
+        {"small", required_argument, NULL, 's'},
+        {"text", required_argument, NULL, 'x'},
+        {"fonts", required_argument, NULL, 'f'},
+        {"out", required_argument, NULL, 'o'},
+        {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 

@@ -6,7 +6,7 @@
 struct cli {
     unsigned threads;
     size_t pages;
-    size_t capacity;
+    size_t capacity, small;         /* small: 0 if not given */
     const char *out, *json, *fonts; /* json, fonts: may be NULL */
     char **texts;                   /* n_texts names out of argv */
     size_t n_texts;

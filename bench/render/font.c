@@ -13,15 +13,17 @@
 
 enum { MAX_FONT = 64 << 20 };
 
+/* No bold: glyph.c draws it. */
 static const char *const NAMES[FACE_COUNT] = {
-    [FACE_REGULAR] = "DejaVuSans.ttf",         [FACE_BOLD] = "DejaVuSans-Bold.ttf",
-    [FACE_OBLIQUE] = "DejaVuSans-Oblique.ttf", [FACE_BOLD_OBLIQUE] = "DejaVuSans-BoldOblique.ttf",
-    [FACE_MONO] = "DejaVuSansMono.ttf",        [FACE_MONO_BOLD] = "DejaVuSansMono-Bold.ttf",
+    [FACE_REGULAR] = "DejaVuSans.ttf",
+    [FACE_OBLIQUE] = "DejaVuSans-Oblique.ttf",
+    [FACE_MONO] = "DejaVuSansMono.ttf",
 };
-/* fonts-dejavu-core has no oblique faces. */
+/* fonts-dejavu-core has no oblique face. */
 static const enum face INSTEAD[FACE_COUNT] = {
     [FACE_OBLIQUE] = FACE_REGULAR,
-    [FACE_BOLD_OBLIQUE] = FACE_BOLD,
+    [FACE_BOLD] = FACE_REGULAR,
+    [FACE_BOLD_OBLIQUE] = FACE_OBLIQUE,
     [FACE_MONO_BOLD] = FACE_MONO,
 };
 
@@ -53,8 +55,10 @@ void font_files_read(struct font_files *f, const char *dir) {
         dir = find_dir();
     memset(f, 0, sizeof *f);
     for (enum face i = 0; i < FACE_COUNT; i++) {
+        if (!NAMES[i])
+            continue;
         f->data[i] = read_font(dir, i, &f->len[i]);
-        if (!f->data[i] && (errno != ENOENT || INSTEAD[i] == FACE_REGULAR) && i != FACE_OBLIQUE)
+        if (!f->data[i] && i != FACE_OBLIQUE)
             die("no font: cannot read %s/%s: %s", dir, NAMES[i], strerror(errno));
     }
 }
@@ -75,12 +79,18 @@ static hb_font_t *open_shaper(const char *data, size_t len) {
     return font;
 }
 
+static enum face file_of(const struct font_files *f, enum face face) {
+    while (!f->data[face])
+        face = INSTEAD[face];
+    return face;
+}
+
 void fonts_open(struct fonts *t, const struct font_files *f) {
     memset(t, 0, sizeof *t);
-    if (FT_Init_FreeType(&t->library) != 0)
+    if (FT_Init_FreeType(&t->library) != 0 || FT_Stroker_New(t->library, &t->pen) != 0)
         die("FreeType does not start");
-    for (int i = 0; i < FACE_COUNT; i++) {
-        int from = f->data[i] ? i : (int)INSTEAD[i];
+    for (enum face i = 0; i < FACE_COUNT; i++) {
+        enum face from = file_of(f, i);
         const char *data = f->data[from];
         size_t len = f->len[from];
         if (FT_New_Memory_Face(t->library, (const FT_Byte *)data, (FT_Long)len, 0, &t->face[i]) != 0)
@@ -98,5 +108,6 @@ void fonts_close(struct fonts *t) {
         hb_font_destroy(t->shaper[i]);
         FT_Done_Face(t->face[i]);
     }
+    FT_Stroker_Done(t->pen);
     FT_Done_FreeType(t->library);
 }

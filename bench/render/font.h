@@ -3,6 +3,7 @@
 #define RENDER_FONT_H
 #include <ft2build.h>
 #include FT_FREETYPE_H
+#include FT_STROKER_H
 #include <hb.h>
 
 #include "doc.h"
@@ -16,6 +17,7 @@ struct font_files {
 /* Fonts of one thread: a library, faces and HarfBuzz fonts of its own. */
 struct fonts {
     FT_Library library;
+    FT_Stroker pen;
     FT_Face face[FACE_COUNT];
     unsigned size[FACE_COUNT]; /* that the FT_Face is set to; 0: none yet */
     hb_font_t *shaper[FACE_COUNT];

@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
     set_pages(&plan, &texts, &c, bench.fonts);
     texts_free(&texts);
     bench.reference = reference_new(plan.n);
-    bench_run_all(&bench, c.threads, c.capacity);
+    bench_run_all(&bench, c.threads, c.capacity, c.small);
     progress_end();
     show(&bench, &c, json);
     reference_free(bench.reference);

@@ -45,9 +45,13 @@ void *must_grow(void *array, size_t *cap, size_t need, size_t size) {
     return p;
 }
 
-uint64_t now_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+uint64_t now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+
+uint64_t processor_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }

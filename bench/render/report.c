@@ -34,19 +34,39 @@ static void print_run(FILE *out, const struct bench_run *r) {
     putc('\n', out);
 }
 
+static double raster_ns(const struct bench_run *r) { return bench_median(r->raster_ns, r->done); }
+
+static double rasterised(const struct bench_run *r) { return bench_median(r->rasterised, r->done); }
+
+static void print_rasterising(FILE *out, const struct bench_run *r, double lru_ns) {
+    if (rasterised(r) < 1)
+        return;
+    fprintf(out, "%-16s %11.0f %13.1f %11.2f", r->name, rasterised(r), raster_ns(r) / 1e6,
+            raster_ns(r) / rasterised(r) / 1000);
+    if (lru_ns > 0)
+        fprintf(out, " %14.1f%%\n", 100 * raster_ns(r) / lru_ns);
+    else
+        fprintf(out, " %15s\n", "-");
+}
+
 void report_table(const struct bench *b, FILE *out) {
     fprintf(out, "%-11s %7s %10s %11s %8s %11s %11s\n", "run", "threads", "pages/s", "look-ups/s", "hits",
             "peak used", "capacity");
     for (int i = 0; i < BENCH_RUNS; i++)
         print_run(out, &b->runs[i]);
+    fprintf(out, "\n%-16s %11s %13s %11s %15s\n", "rasterised again", "glyphs", "processor ms", "us a glyph",
+            "of lru small's");
+    for (int i = 0; i < BENCH_RUNS; i++)
+        print_rasterising(out, &b->runs[i], raster_ns(&b->runs[BENCH_SMALL_LRU]));
     fprintf(out, "pixels identical: %s\n", b->different ? "no" : "yes");
 }
 
 static json_t *run_to_json(const struct bench_run *r) {
-    json_t *o = json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I}", "name", r->name, "threads",
+    json_t *o = json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "name", r->name, "threads",
                           (json_int_t)r->threads, "pages_per_s", bench_median(r->pages_per_s, r->done),
                           "lookups_per_s", lookups_per_s(r), "hit_ratio", hit_ratio(r), "peak_used",
-                          (json_int_t)r->peak, "capacity", (json_int_t)r->capacity);
+                          (json_int_t)r->peak, "capacity", (json_int_t)r->capacity, "rasterised",
+                          (json_int_t)rasterised(r), "raster_ns", (json_int_t)raster_ns(r));
 
     if (!o)
         die_no_memory();

@@ -34,10 +34,13 @@ struct worker {
 
 static const char *draw_missing(struct worker *w, struct glyph_key key, struct lease *lease) {
     struct store *s = w->job->store;
-    uint64_t began = now_ns();
+    bool timed = w->job->check == RUN_PIXELS;
+    uint64_t ran = timed ? processor_ns() : 0, began = now_ns();
     struct glyph *g = glyph_draw(w->fonts, key);
     uint64_t work = now_ns() - began;
 
+    if (timed)
+        w->result.raster_ns += processor_ns() - ran;
     if (!g)
         return "a glyph could not be drawn";
     return s->put(s, key, g, work, lease);
@@ -124,6 +127,7 @@ static struct run_result sum_up(const struct worker *w, unsigned threads) {
         r.lookups += w[i].result.lookups;
         r.hits += w[i].result.hits;
         r.different += w[i].result.different;
+        r.raster_ns += w[i].result.raster_ns;
         r.peak = w[i].result.peak > r.peak ? w[i].result.peak : r.peak;
     }
     r.seconds = (double)(ended - began) / 1e9;

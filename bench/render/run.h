@@ -11,13 +11,14 @@
 enum run_check {
     RUN_RECORD, /* the first time round it is the reference, then as RUN_HASH; one thread */
     RUN_HASH,   /* compare hashes */
-    RUN_PIXELS  /* compare every pixel */
+    RUN_PIXELS  /* compare every pixel, and time the rasteriser */
 };
 
 struct run_result {
     double seconds;
     uint64_t pages, lookups, hits, different;
-    size_t peak; /* the most that the store used, asked for after every page */
+    uint64_t raster_ns; /* processor time in the rasteriser, of all threads; of RUN_PIXELS only */
+    size_t peak;        /* the most that the store used, asked for after every page */
 };
 
 /* Draws all pages passes times out of the store, on so many threads of their own, and waits for them. */

@@ -23,7 +23,9 @@ struct store {
 
 typedef struct store *store_opener(size_t capacity);
 
-store_opener store_none;  /* keeps nothing */
-store_opener store_mutex; /* one mutex, a hash table and an LRU list */
-store_opener store_brim;
+store_opener store_none;      /* keeps nothing */
+store_opener store_mutex;     /* one mutex, a hash table and an LRU list */
+store_opener store_brim;      /* these three: with the objective that is the default, */
+store_opener store_brim_hits; /* with BRIM_HITS, */
+store_opener store_brim_work; /* and with BRIM_WORK */
 #endif

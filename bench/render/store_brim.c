@@ -68,7 +68,7 @@ static void close_store(struct store *s) {
     free(s);
 }
 
-struct store *store_brim(size_t capacity) {
+static struct store *open_store(size_t capacity, brim_objective objective) {
     struct brim_store *s = must_alloc(1, sizeof *s);
     brim_options options;
     brim_status status;
@@ -76,10 +76,23 @@ struct store *store_brim(size_t capacity) {
     brim_options_init(&options, capacity);
     options.name = "glyphs";
     options.kind = &GLYPHS;
+    options.objective = objective;
     options.expected_cost = 256;
     status = brim_cache_new(&options, &s->cache);
     if (status != BRIM_OK)
         die("no cache of %zu bytes: %s", capacity, brim_strerror(status));
     s->store = (struct store){find, put, release, used, close_store};
     return &s->store;
+}
+
+struct store *store_brim(size_t capacity) {
+    return open_store(capacity, BRIM_BALANCED);
+}
+
+struct store *store_brim_hits(size_t capacity) {
+    return open_store(capacity, BRIM_HITS);
+}
+
+struct store *store_brim_work(size_t capacity) {
+    return open_store(capacity, BRIM_WORK);
 }

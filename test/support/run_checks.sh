@@ -129,7 +129,7 @@ plan_stress() {
 plan_render() {
     [[ " $(ask_make PROGRAMS) " == *" brim-render "* ]] || return 0
     build build/debug/brim-render
-    run_in debug render 120 build/debug/brim-render --pages 4 --out "$logs/render"
+    run_in debug render 120 test/render/check.sh build/debug/brim-render
 }
 
 plan_replay() {
