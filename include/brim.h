@@ -252,6 +252,7 @@ typedef struct brim_stats {
     size_t waiting;          /* charge of values that have left and wait for sections: part of `used' */
     size_t waiting_values;   /* and their number */
     uint64_t waiting_ns;     /* how long some value has been waiting without a break, in nanoseconds; 0: none is */
+    size_t remembering;      /* bytes of `overhead' in which eviction keeps what it learns from keys that are gone */
 } brim_stats;
 
 /* Called with no lock held, on the calling thread.  ${lent} is not theirs to release: copy it to keep it. */

@@ -8,7 +8,7 @@
 
 #include "base/atom.h"
 
-enum lock_rank { RANK_LIST = 1, RANK_SHARD = 2, RANK_ARENA = 3, RANK_KIND = 4, RANK_LIMBO = 5 };
+enum lock_rank { RANK_LIST = 1, RANK_SHARD = 2, RANK_ADAPT = 3, RANK_ARENA = 4, RANK_KIND = 5, RANK_LIMBO = 6 };
 
 #ifdef BRIM_RELACY
 

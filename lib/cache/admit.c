@@ -193,7 +193,7 @@ static bool evict_some(struct admission *a, struct claim *claim)
         w.most = AHEAD_MOST;
     while (rounds > 0 && futile < FUTILE_ROUNDS && w.freed < w.need && w.taken < w.most) {
         unsigned before = w.taken;
-        shard_evict(choose_shard(a->cache, a->by.t, futile == 0 ? own : NULL), &w, a->by.t, a->by.st, &left);
+        shard_evict(choose_shard(a->cache, a->by.t, futile == 0 ? own : NULL), &w, a->by.st, &left);
         futile = w.taken > before ? 0 : futile + 1;
         rounds -= w.taken > before;
     }
@@ -382,7 +382,7 @@ static void evict_ahead(const struct admission *a)
     w.need = ahead - coming;
     w.most = AHEAD_MOST;
     for (unsigned rounds = 0; rounds < AHEAD_MOST && w.freed < w.need && w.taken < w.most; rounds++)
-        shard_evict(choose_shard(c, a->by.t, NULL), &w, a->by.t, a->by.st, &left);
+        shard_evict(choose_shard(c, a->by.t, NULL), &w, a->by.st, &left);
     dispose(&left, NULL);
 }
 
@@ -429,7 +429,7 @@ bool admit_entry(struct admission *a)
         w.need = SIZE_MAX;
         w.most = 1;
         if (round < FUTILE_ROUNDS) {
-            shard_evict(choose_shard(a->cache, a->by.t, NULL), &w, a->by.t, a->by.st, &left);
+            shard_evict(choose_shard(a->cache, a->by.t, NULL), &w, a->by.st, &left);
         } else {
             while (left.head == NULL && shard_sweep(sh, &cursor, &w, a->by.st, &left)) {
             }
@@ -458,7 +458,7 @@ size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind
         struct shard_sweep w = sweep_of_kind(kind, need - freed);
         struct entry_list left = {NULL, NULL};
 
-        shard_evict(choose_shard(c, by.t, NULL), &w, by.t, by.st, &left);
+        shard_evict(choose_shard(c, by.t, NULL), &w, by.st, &left);
         futile = left.head != NULL ? 0 : futile + 1;
         freed += w.freed;
         dispose(&left, NULL);

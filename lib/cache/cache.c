@@ -83,6 +83,7 @@ static void destroy_parts(struct brim_cache *c)
     kinds_destroy(c);
     stripes_destroy(&c->stripes);
     limbo_destroy(&c->limbo);
+    adapt_destroy(&c->adapt, &mem);
     lock_destroy(&c->kind_lock);
     if (c->name != NULL)
         mem_free(&mem, c->name, strlen(c->name) + 1, 1);
@@ -99,14 +100,15 @@ static bool copy_name(struct brim_cache *c, const char *name)
     return c->name != NULL;
 }
 
-static bool make_shards(struct brim_cache *c, brim_objective objective, struct budget *entries)
+static bool make_shards(struct brim_cache *c, brim_objective objective, uint64_t seed, struct budget *entries)
 {
     c->shards = mem_alloc_zeroed(&c->mem, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
     c->roots = mem_alloc_zeroed(&c->mem, sizeof *c->roots << c->shard_bits, CACHE_ALIGN);
     if (c->shards == NULL || c->roots == NULL)
         return false;
     while (c->shard_count < 1u << c->shard_bits) {
-        if (!shard_init(&c->shards[c->shard_count], &c->roots[c->shard_count], &c->mem, entries, objective, c->shard_bits))
+        if (!shard_init(&c->shards[c->shard_count], &c->roots[c->shard_count], &c->mem, entries, objective, &c->adapt,
+                        seed + c->shard_count, c->shard_bits))
             return false;
         c->shard_count++;
     }
@@ -114,7 +116,7 @@ static bool make_shards(struct brim_cache *c, brim_objective objective, struct b
 }
 
 /* The parts that destroy_parts takes for granted. */
-static struct brim_cache *make_frame(const brim_allocator *mem)
+static struct brim_cache *make_frame(const brim_allocator *mem, brim_objective objective, uint64_t seed)
 {
     struct brim_cache *c = mem_alloc_zeroed(mem, sizeof *c, CACHE_ALIGN);
 
@@ -125,6 +127,8 @@ static struct brim_cache *make_frame(const brim_allocator *mem)
         goto no_stripes;
     if (!lock_init(&c->kind_lock, RANK_KIND))
         goto no_lock;
+    if (!adapt_init(&c->adapt, objective, seed))
+        goto no_adapt;
     if (!limbo_init(&c->limbo))
         goto no_limbo;
     if (!slab_init(&c->slab, &c->mem))
@@ -133,6 +137,8 @@ static struct brim_cache *make_frame(const brim_allocator *mem)
 no_slab:
     limbo_destroy(&c->limbo);
 no_limbo:
+    adapt_destroy(&c->adapt, mem);
+no_adapt:
     lock_destroy(&c->kind_lock);
 no_lock:
     stripes_destroy(&c->stripes);
@@ -141,7 +147,7 @@ no_stripes:
     return NULL;
 }
 
-static brim_status fill(struct brim_cache *c, const brim_options *o)
+static brim_status fill(struct brim_cache *c, const brim_options *o, uint64_t seed)
 {
     brim_status status;
 
@@ -151,11 +157,11 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
     c->shard_shift = 32 - c->shard_bits;
     c->gone = o->gone;
     c->gone_arg = o->gone_arg;
-    hasher_init(&c->hash, o->hash, o->seed);
+    hasher_init(&c->hash, o->hash, seed);
     tally_init(&c->live);
     budget_init(&c->budget, o->capacity);
     budget_init(&c->entries, o->max_entries);
-    if (!copy_name(c, o->name) || !make_shards(c, o->objective, o->max_entries != 0 ? &c->entries : NULL))
+    if (!copy_name(c, o->name) || !make_shards(c, o->objective, seed, o->max_entries != 0 ? &c->entries : NULL))
         return BRIM_NOMEM;
     if ((status = kind_get(c, o->kind, &c->default_kind)) != BRIM_OK)
         return status;
@@ -171,6 +177,7 @@ static brim_status fill(struct brim_cache *c, const brim_options *o)
 brim_status brim_cache_new(const brim_options *o, brim_cache **out)
 {
     brim_options defaults;
+    uint64_t seed;
     brim_status status;
     brim_cache *c;
 
@@ -183,10 +190,11 @@ brim_status brim_cache_new(const brim_options *o, brim_cache **out)
     }
     if ((status = validate(o)) != BRIM_OK)
         return status;
-    c = make_frame(o->allocator != NULL ? o->allocator : &mem_default);
+    seed = o->seed != 0 ? o->seed : hash_entropy();
+    c = make_frame(o->allocator != NULL ? o->allocator : &mem_default, o->objective, seed);
     if (c == NULL)
         return BRIM_NOMEM;
-    if ((status = fill(c, o)) != BRIM_OK) {
+    if ((status = fill(c, o, seed)) != BRIM_OK) {
         destroy_parts(c);
         return status;
     }

@@ -38,6 +38,7 @@ struct brim_cache {
     struct slab slab;
     struct tally live; /* entries that exist, one for the cache itself, and with borrow one for all sections */
     struct budget budget;
+    struct policy_adapt adapt;     /* all shards': which mode of eviction suits */
     struct budget entries;         /* of max_entries */
     ATOM(uint64_t) by_user;        /* reserved by brim_reserve */
     ATOM(uint64_t) uncharged;      /* cost of wrapped values */

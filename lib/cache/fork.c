@@ -11,13 +11,15 @@ static struct brim_cache *list; /* as registry_lock gave it; valid between prepa
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
 
-/* By rank: the list, every shard, every slab, every list of kinds and limbo.  Then nobody is in a window. */
+/* By rank: the list, every shard, what they adapt by, every slab, every list of kinds and limbo.  Then nobody is in a window. */
 static void prepare(void)
 {
     list = registry_lock();
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_acquire_same_rank(&c->shards[i].lock);
+    for (struct brim_cache *c = list; c != NULL; c = c->next)
+        lock_acquire_same_rank(&c->adapt.lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->slab.lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
@@ -34,6 +36,7 @@ static void parent(void)
         lock_release(&c->limbo.lock);
         lock_release(&c->kind_lock);
         lock_release(&c->slab.lock);
+        lock_release(&c->adapt.lock);
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_release(&c->shards[i].lock);
     }

@@ -16,6 +16,16 @@ static size_t overhead(const brim_cache *c)
     return n;
 }
 
+/* What eviction remembers by. */
+static size_t remembering(const brim_cache *c)
+{
+    size_t n = adapt_bytes(&c->adapt);
+
+    for (unsigned i = 0; i < c->shard_count; i++)
+        n += atom_load_relaxed(&c->shards[i].ghost_bytes);
+    return n;
+}
+
 static void count_section(struct stripe *st, void *arg)
 {
     *(unsigned *)arg += atom_load_relaxed(&st->section.epoch) != 0; /* relaxed: a statistic */
@@ -47,7 +57,8 @@ static void fill(brim_cache *c, brim_stats *s)
     s->count = brim_count(c);
     for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
         s->values += tally_count(&k->values);
-    s->overhead = overhead(c);
+    s->remembering = remembering(c);
+    s->overhead = overhead(c) + s->remembering;
     s->shards = c->shard_count;
     fill_waiting(c, s);
 }

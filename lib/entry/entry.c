@@ -198,11 +198,6 @@ static uint64_t state_of(const struct entry *e)
     return atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
 }
 
-bool entry_is_held(const struct entry *e)
-{
-    return held_of(state_of(e)) != 0;
-}
-
 bool entry_is_dead(const struct entry *e)
 {
     return (state_of(e) & STATE_DEAD) != 0;
@@ -219,9 +214,4 @@ void entry_forget_use(struct entry *e)
     (void)atom_and_relaxed(&e->state, ~STATE_USED);
 }
 
-bool entry_take_use(struct entry *e)
-{
-    if (!(atom_load_relaxed(&e->state) & STATE_USED))
-        return false;
-    return (atom_and_relaxed(&e->state, ~STATE_USED) & STATE_USED) != 0;
-}
+

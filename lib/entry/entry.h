@@ -62,7 +62,7 @@ enum entry_flag {        /* in kind_flags: constant once published */
 #define ENTRY_PRIORITY_SHIFT 4
 
 enum entry_eviction {      /* in eviction: the shard's mutex; once it has left, whoever has it in a list of victims */
-    ENTRY_FREQUENCY = 63,  /* uses seen by eviction */
+    ENTRY_FREQUENCY = 15,  /* uses seen by eviction */
     ENTRY_POOLED = 64,     /* among its shard's candidates */
     ENTRY_CLAIMED = 128    /* what its destruction frees belongs to who evicted it */
 };
@@ -172,16 +172,9 @@ bool entry_remove_last(struct entry *e);
 
 /* ---- Looking */
 
-bool entry_is_held(const struct entry *e);
 bool entry_is_dead(const struct entry *e);
 bool entry_has_keys(const struct entry *e);
 void entry_forget_use(struct entry *e);
-
-/*
- * entry_take_use(e):
- * True if it was found since the last call.
- */
-bool entry_take_use(struct entry *e);
 
 /* For the inline functions below. */
 #define ENTRY_COUNT_LIMIT (STATE_COUNT_MASK - ((uint64_t)1 << 20)) /* all threads together cannot pass the end */
@@ -306,6 +299,22 @@ static inline void entry_mark_used(struct entry *e)
 {
     if (unlikely(!(atom_load_relaxed(&e->state) & STATE_USED)))
         (void)atom_or_relaxed(&e->state, STATE_USED);
+}
+
+static inline bool entry_is_held(const struct entry *e)
+{
+    return held_of(atom_load_acquire(&((struct entry *)(uintptr_t)e)->state)) != 0;
+}
+
+/*
+ * entry_take_use(e):
+ * True if it was found since the last call.  Relaxed, as entry_mark_used.
+ */
+static inline bool entry_take_use(struct entry *e)
+{
+    if (likely(!(atom_load_relaxed(&e->state) & STATE_USED)))
+        return false;
+    return (atom_and_relaxed(&e->state, ~STATE_USED) & STATE_USED) != 0;
 }
 
 /*

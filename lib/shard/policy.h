@@ -1,35 +1,65 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whom to evict: pool-GDSF.  GreedyDual-Size-Frequency (Cherkasova 1998) orders entries by
+ * Whom to evict: pool-GDSF that adapts.  GreedyDual-Size-Frequency (Cherkasova 1998) orders entries by
  *
- *   priority = L + frequency * benefit / cost
+ *   priority = L + frequency * (benefit / cost) ^ power
  *
  * with L, the shard's clock, the highest priority evicted so far, so that what is not used goes in the end however
  * dear it was.  A hit only sets the entry's used bit.  To evict, some neighbours are looked at from a random place
- * on, their bits folded into frequency and priority; of them and the worst left from before, the lowest goes.  What
- * is no better than L then goes without another look at neighbours, a few times.  No list is ever moved.
+ * on, their bits folded into frequency and priority; of them and the worst left from before, the pool, the lowest
+ * goes.  No list is ever moved.
  *
- * Priorities are in 1/1024 of the mean ratio of benefit to cost, and wrap: they are compared by their distance to L.
+ * What was evicted is remembered as a ghost (policy_ghosts.h), and comes back with the frequency it had.  How much a
+ * newcomer and one that comes back weigh, and how long they are remembered, is the mode: one of four, chosen for the
+ * whole cache by which would have missed least on a sample of the keys (policy_adapt.h).
+ *
+ * Priorities are in 1/65536 of the mean ratio of benefit to cost, and wrap: they are compared by their distance to L.
  * All under the shard's mutex.
  */
 #ifndef BRIM_SHARD_POLICY_H
 #define BRIM_SHARD_POLICY_H
 
 #include "entry/entry.h"
+#include "shard/policy_ghosts.h"
 
-enum { POLICY_SAMPLE = 16, POLICY_POOL = 16 };
+enum { POLICY_SAMPLE = 16, POLICY_POOL = 16, POLICY_MODES = 4 };
+
+/* How newcomers are met. */
+struct policy_mode {
+    float newcomer;          /* weight of what is not remembered, of an entry's that was used once */
+    float returned;          /* factor on the weight of what is */
+    unsigned reach;          /* how old a ghost counts, in thirty-firsts of the table */
+    const float *frequency;  /* weight by frequency, up to GHOST_FREQUENCY */
+};
+extern const struct policy_mode policy_modes[POLICY_MODES] HIDDEN;
+
+struct policy_adapt;
 
 struct policy {
-    uint32_t clock;   /* L */
-    float mean_ratio; /* of benefit to cost, moving */
+    uint32_t clock;    /* L */
+    uint32_t admitted; /* the means are of so many, at the most */
+    float mean_ratio;  /* of benefit to cost, moving */
     float mean_work;
+    float scale;       /* UNIT / mean_ratio */
     unsigned pooled;
-    unsigned unsampled; /* evictions since the last sample */
+    bool evicting;  /* something has been evicted */
+    bool unsampled; /* the last victim went without a sample */
     brim_objective objective;
-    struct entry *pool[POLICY_POOL]; /* the worst seen, each flagged POOLED */
+    uint64_t random;
+    struct policy_adapt *adapt;     /* constant: it chooses the mode, and is told of requests; NULL: `mode' stays */
+    const struct policy_mode *mode; /* of the last admission */
+    struct ghosts *ghosts;          /* NULL: none yet */
+    uint32_t ghosts_for;            /* entries */
+    uint32_t creep;                 /* of the clock: what is not a whole unit yet, in parts of ghosts_for */
+    uint32_t rank[POLICY_POOL];     /* priorities of the pool when they joined it: the worst last */
+    struct entry *pool[POLICY_POOL]; /* each flagged POOLED */
 };
 
-void policy_init(struct policy *p, brim_objective objective);
+/*
+ * policy_init(p, objective, seed, adapt):
+ * ${adapt} may be NULL: the first mode then stays.
+ */
+void policy_init(struct policy *p, brim_objective objective, uint64_t seed, struct policy_adapt *adapt);
 
 /*
  * policy_pack_work(ns):
@@ -38,10 +68,26 @@ void policy_init(struct policy *p, brim_objective objective);
 uint16_t policy_pack_work(uint64_t ns);
 
 /*
- * policy_admit(p, e):
- * ${e} is new.
+ * policy_benefit(p, e):
+ * What a hit of ${e} saves, by the objective.
  */
-void policy_admit(struct policy *p, struct entry *e);
+float policy_benefit(const struct policy *p, const struct entry *e);
+
+/*
+ * policy_prefetch(p, place):
+ * Ask for what policy_admit and policy_evicted of ${place} look at.
+ */
+static inline void policy_prefetch(const struct policy *p, uint32_t place)
+{
+    if (p->ghosts != NULL)
+        __builtin_prefetch(ghosts_bucket(p->ghosts, ghosts_mix(place)), 1);
+}
+
+/*
+ * policy_admit(p, e, old):
+ * ${e} is new.  It goes on as ${old}, whose key it has; or ${old} is NULL.
+ */
+void policy_admit(struct policy *p, struct entry *e, const struct entry *old);
 
 /*
  * policy_forget(p, e):
@@ -50,17 +96,24 @@ void policy_admit(struct policy *p, struct entry *e);
 void policy_forget(struct policy *p, struct entry *e);
 
 /*
+ * policy_sample(p):
+ * How many entries should be looked at before the next is evicted, at most POLICY_SAMPLE.  All of them in a small
+ * cache, whose entries lie in the processor's own; in a larger one half as many, and every other time none if the worst
+ * of the pool is no better than what has been evicted already.
+ */
+unsigned policy_sample(struct policy *p);
+
+/*
  * policy_consider(p, sample, n):
  * Join ${n} entries with the pool.
  */
 void policy_consider(struct policy *p, struct entry *const sample[], unsigned n);
 
 /*
- * policy_has_overdue(p):
- * True if the worst of the pool is no better than what has been evicted already, and few have gone since the last
- * sample: it can go without a new one.
+ * policy_keep_up(p, e):
+ * ${e} is held: when it is held no more it counts as if it had just been worth no more than L.
  */
-bool policy_has_overdue(struct policy *p);
+void policy_keep_up(const struct policy *p, struct entry *e);
 
 /*
  * policy_next(p):
@@ -69,9 +122,24 @@ bool policy_has_overdue(struct policy *p);
 struct entry *policy_next(struct policy *p);
 
 /*
- * policy_evicted(p, e):
- * ${e}, from policy_next, has been evicted: the clock follows.
+ * policy_evicted(p, e, chosen):
+ * ${e} is evicted: it becomes a ghost.  If it was ${chosen} by policy_next, the clock follows.
  */
-void policy_evicted(struct policy *p, const struct entry *e);
+void policy_evicted(struct policy *p, const struct entry *e, bool chosen);
+
+/* ---- Memory, which is not had under the mutex */
+
+/*
+ * policy_wants_ghosts(p, count):
+ * The number of entries, for a shard with ${count}, that it wants a new table of ghosts for; 0: it has the right one,
+ * or needs none yet.
+ */
+uint32_t policy_wants_ghosts(const struct policy *p, uint32_t count);
+
+/*
+ * policy_take_ghosts(p, g, entries):
+ * Have ${g}, which is empty, for ${entries} from now on.  Returns the one it had, or NULL.
+ */
+struct ghosts *policy_take_ghosts(struct policy *p, struct ghosts *g, uint32_t entries);
 
 #endif

@@ -2,8 +2,9 @@
 #include "shard/shard.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
-enum { TABLE_ALIGN = 64, SAMPLES = 4 };
+enum { TABLE_ALIGN = 64, SAMPLES = 4, EVICTIONS = 16 /* in one hold of the mutex */ };
 
 static struct table *table_new(const brim_allocator *mem, uint32_t buckets)
 {
@@ -20,8 +21,23 @@ static void table_free(const brim_allocator *mem, struct table *t)
         mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
 }
 
+static struct ghosts *ghosts_new(const brim_allocator *mem, uint32_t entries)
+{
+    struct ghosts *g = mem_alloc_zeroed(mem, ghosts_size(entries), GHOSTS_ALIGN);
+
+    if (g != NULL)
+        ghosts_init(g, entries);
+    return g;
+}
+
+static void ghosts_free(const brim_allocator *mem, struct ghosts *g)
+{
+    if (g != NULL)
+        mem_free(mem, g, ghosts_bytes(g), GHOSTS_ALIGN);
+}
+
 bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
-                brim_objective objective, unsigned shard_bits)
+                brim_objective objective, struct policy_adapt *adapt, uint64_t seed, unsigned shard_bits)
 {
     struct table *t = table_new(mem, 1);
 
@@ -35,7 +51,7 @@ bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator 
     sh->entries = entries;
     index_init(&sh->index, root, t, shard_bits);
     atom_store_relaxed(&sh->bytes, index_table_size(1));
-    policy_init(&sh->policy, objective);
+    policy_init(&sh->policy, objective, seed, adapt);
     return true;
 }
 
@@ -43,6 +59,7 @@ void shard_destroy(struct shard *sh)
 {
     table_free(sh->mem, sh->index.table);
     table_free(sh->mem, sh->orphan);
+    ghosts_free(sh->mem, sh->policy.ghosts);
     lock_destroy(&sh->lock);
 }
 
@@ -129,9 +146,10 @@ static void unlink_locked(struct shard *sh, struct entry *e, brim_cause cause, s
     leave_locked(sh, e, cause, false, st, left);
 }
 
-static void join_locked(struct shard *sh, struct entry *e)
+/* As ${old}, if it replaces that. */
+static void join_locked(struct shard *sh, struct entry *e, const struct entry *old)
 {
-    policy_admit(&sh->policy, e);
+    policy_admit(&sh->policy, e, old);
     count_locked(sh, entry_cost(e), 1);
 }
 
@@ -149,7 +167,7 @@ static void replace_locked(struct shard *sh, struct entry *old, struct entry *e,
     if (!PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
     index_swap_locked(&sh->index, old, e);
-    join_locked(sh, e);
+    join_locked(sh, e, old);
     leave_locked(sh, old, BRIM_REPLACED, false, st, left);
 }
 
@@ -168,8 +186,10 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
 static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
                                       struct entry_list *left)
 {
-    struct entry *old = find_old_locked(sh, l);
+    struct entry *old;
 
+    policy_prefetch(&sh->policy, l->e->place);
+    old = find_old_locked(sh, l);
     if (sh->closed || (l->expected != NULL && !entry_is_linked(old)))
         return SHARD_GONE;
     if (old != NULL && l->only_if_absent) {
@@ -186,7 +206,7 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
     if (old != NULL) {
         replace_locked(sh, old, l->e, st, left);
     } else {
-        join_locked(sh, l->e);
+        join_locked(sh, l->e, NULL);
         index_insert_locked(&sh->index, l->e, l->tag);
     }
     stripe_add(st, reserved, 0 - entry_cost(l->e));
@@ -340,12 +360,16 @@ static bool wants_more(const struct shard_sweep *w)
     return w->freed < w->need && w->taken < w->most;
 }
 
-static bool evict_locked(struct shard *sh, struct entry *e, struct shard_sweep *w, struct stripe *st,
+/* ${chosen}: by the policy. */
+static bool evict_locked(struct shard *sh, struct entry *e, bool chosen, struct shard_sweep *w, struct stripe *st,
                          struct entry_list *left)
 {
+    policy_prefetch(&sh->policy, e->place);
     if (!entry_try_evict(e))
         return false;
     index_remove_locked(&sh->index, e);
+    if (w->cause == BRIM_EVICTED)
+        policy_evicted(&sh->policy, e, chosen);
     w->freed += entry_cost(e);
     w->taken++;
     leave_locked(sh, e, w->cause, w->claim, st, left);
@@ -361,55 +385,80 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
     lock_acquire(&sh->lock);
     if (e == NULL)
         e = index_find(index_view(&sh->index), hash, key, len);
-    evicted = e != NULL && entry_is_linked(e) && entry_cost(e) >= w->need && evict_locked(sh, e, w, st, left);
+    evicted = e != NULL && entry_is_linked(e) && entry_cost(e) >= w->need && evict_locked(sh, e, false, w, st, left);
     lock_release(&sh->lock);
     return evicted;
 }
 
 /* Neighbours from a random place on, those left out that nobody could evict now. */
-static unsigned sample_locked(const struct shard *sh, struct thread *t, struct entry *sample[POLICY_SAMPLE])
+static unsigned sample_locked(struct shard *sh, struct entry *sample[POLICY_SAMPLE], unsigned most)
 {
-    unsigned n = index_sample_locked(&sh->index, thread_random(t), sample, POLICY_SAMPLE), free = 0;
+    unsigned n = index_sample_locked(&sh->index, hash_random(&sh->policy.random), sample, most), free = 0;
 
     for (unsigned i = 0; i < n; i++)
         __builtin_prefetch(sample[i], 1);
     for (unsigned i = 0; i < n; i++)
         if (!entry_is_held(sample[i]))
             sample[free++] = sample[i];
+        else
+            policy_keep_up(&sh->policy, sample[i]);
     return free;
 }
 
 /* The policy's choice among a sample and what it keeps from before. */
-static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st,
-                             struct entry_list *left)
+static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
 {
+    unsigned most = policy_sample(&sh->policy);
     struct entry *sample[POLICY_SAMPLE], *e;
 
-    if (!policy_has_overdue(&sh->policy))
-        policy_consider(&sh->policy, sample, sample_locked(sh, t, sample));
+    if (most > 0)
+        policy_consider(&sh->policy, sample, sample_locked(sh, sample, most));
     while ((e = policy_next(&sh->policy)) != NULL) {
         if (spared(w, e) || entry_is_held(e))
             continue;
-        policy_evicted(&sh->policy, e);
-        if (evict_locked(sh, e, w, st, left))
+        if (evict_locked(sh, e, true, w, st, left))
             return true;
     }
     return false;
 }
 
-void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st, struct entry_list *left)
+/* What the policy remembers by; without memory it goes on with what it has. */
+static void fit_policy(struct shard *sh, uint32_t ghosts_for)
 {
+    struct ghosts *fresh = ghosts_for > 0 ? ghosts_new(sh->mem, ghosts_for) : NULL;
+    uint64_t shards = (uint64_t)1 << sh->index.shard_bits;
+
+    /* Relaxed, all: hints and statistics. */
+    if (!adapt_fits(sh->policy.adapt, atom_load_relaxed(&sh->count) * shards))
+        adapt_fit(sh->policy.adapt, sh->mem, atom_load_relaxed(&sh->count) * shards,
+                  atom_load_relaxed(&sh->used) * shards, sh->entries != NULL);
+    if (fresh == NULL)
+        return;
+    atom_store_relaxed(&sh->ghost_bytes, ghosts_size(ghosts_for));
+    lock_acquire(&sh->lock);
+    fresh = policy_take_ghosts(&sh->policy, fresh, ghosts_for);
+    lock_release(&sh->lock);
+    ghosts_free(sh->mem, fresh);
+}
+
+void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+{
+    uint32_t ghosts_for;
     unsigned fails = 0;
-    bool fit;
+    bool fit, adapted;
 
     lock_acquire(&sh->lock);
-    for (unsigned n = 0; n < SHARD_BATCH / POLICY_SAMPLE && wants_more(w) && fails < SAMPLES; n++)
-        if (!evict_one_locked(sh, w, t, st, left))
+    for (unsigned n = 0; n < EVICTIONS && wants_more(w) && fails < SAMPLES; n++)
+        if (!evict_one_locked(sh, w, st, left))
             fails++;
     fit = index_is_ill_sized_locked(sh);
+    ghosts_for = policy_wants_ghosts(&sh->policy, sh->index.count);
+    adapted = w->taken == 0 || adapt_fits(sh->policy.adapt, (uint64_t)sh->index.count << sh->index.shard_bits);
     lock_release(&sh->lock);
     if (fit)
         (void)shard_fit_index(sh);
+    if (ghosts_for > 0 || !adapted)
+        fit_policy(sh, ghosts_for);
 }
 
 bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
@@ -423,7 +472,7 @@ bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w
     for (unsigned i = 0; i < n && wants_more(w); i++) {
         if (spared(w, e[i]))
             continue;
-        if (!evict_locked(sh, e[i], w, st, left) && w->held_too)
+        if (!evict_locked(sh, e[i], false, w, st, left) && w->held_too)
             unlink_locked(sh, e[i], w->cause, st, left);
     }
     lock_release(&sh->lock);

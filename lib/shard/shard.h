@@ -12,6 +12,7 @@
 #include "shard/budget.h"
 #include "shard/index.h"
 #include "shard/policy.h"
+#include "shard/policy_adapt.h"
 
 enum { SHARD_BATCH = 256 }; /* entries looked at in one hold of the mutex, at the most */
 
@@ -28,16 +29,18 @@ struct shard {
     const brim_allocator *mem;
     struct budget *entries; /* how many there may be over all shards; NULL: any number */
 
-    ATOM(size_t) bytes;   /* of the index; read without the mutex */
+    ATOM(size_t) bytes;   /* of the index; read without the mutex, as the next */
+    ATOM(size_t) ghost_bytes;
     struct table *orphan; /* to which the index was being copied by a thread that a fork has left behind; or NULL */
 } __attribute__((aligned(128)));
 
 /*
- * shard_init(sh, root, mem, entries, objective, shard_bits):
- * ${root} is where look-ups find its index.  False: no memory.
+ * shard_init(sh, root, mem, entries, objective, adapt, seed, shard_bits):
+ * ${root} is where look-ups find its index; ${adapt} is all shards', and ${seed} that of the policy's random numbers.
+ * False: no memory.
  */
 bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
-                brim_objective objective, unsigned shard_bits);
+                brim_objective objective, struct policy_adapt *adapt, uint64_t seed, unsigned shard_bits);
 void shard_destroy(struct shard *sh);
 
 /*
@@ -176,10 +179,10 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
                      struct shard_sweep *w, struct stripe *st, struct entry_list *left);
 
 /*
- * shard_evict(sh, w, t, st, left):
+ * shard_evict(sh, w, st, left):
  * Evict by the policy until ${w->need} is freed or a few samples find nothing.  What is held stays.
  */
-void shard_evict(struct shard *sh, struct shard_sweep *w, struct thread *t, struct stripe *st, struct entry_list *left);
+void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left);
 
 /*
  * shard_sweep(sh, c, w, st, left):

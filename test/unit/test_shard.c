@@ -16,6 +16,7 @@ static struct stripe *st;
 static struct thread *self;
 static struct budget most;
 static struct tally values;
+static struct policy_adapt adapt;
 
 static void make(size_t max_entries)
 {
@@ -27,12 +28,15 @@ static void make(size_t max_entries)
     st = stripe_of(&stripes, self);
     budget_init(&most, max_entries);
     tally_init(&values);
-    ck_assert(shard_init(&sh, &root, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, 0));
+    memset(&adapt, 0, sizeof adapt);
+    ck_assert(adapt_init(&adapt, BRIM_HITS, 1));
+    ck_assert(shard_init(&sh, &root, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, &adapt, 1, 0));
 }
 
 static void unmake(void)
 {
     shard_destroy(&sh);
+    adapt_destroy(&adapt, &h.allocator);
     stripes_destroy(&stripes);
     ck_assert_uint_eq(h.blocks, 0);
 }
@@ -221,7 +225,7 @@ START_TEST(evict_and_sweep)
         link_new(i, i, 3);
     ck_assert_ptr_eq(find(7), &items[7].e);
     w.keep = &items[8].e;
-    shard_evict(&sh, &w, self, st, &left);
+    shard_evict(&sh, &w, st, &left);
     count_left(&left, &n, &cost);
     ck_assert_uint_gt(n, 0);
     ck_assert_uint_eq(cost, w.freed);
@@ -293,7 +297,7 @@ START_TEST(without_memory_until_full)
     unmake();
     heap_init(&h);
     heap_fail(&h, 1, 2);
-    ck_assert(!shard_init(&sh, &root, &h.allocator, NULL, BRIM_HITS, 0));
+    ck_assert(!shard_init(&sh, &root, &h.allocator, NULL, BRIM_HITS, &adapt, 1, 0));
 }
 END_TEST
 
