@@ -8,10 +8,14 @@
 
 enum { UNIT = 1 << 16, HIGHEST = 1 << 28, MEAN_SPAN = 1024, WORK_UNKNOWN = 0xffff };
 
-enum { CREEP = UNIT / 128 /* of the clock, while as many go as there are entries: what is not used goes in any mode */ };
+/*
+ * Of the clock, while as many go as there are entries, in modes whose newcomers weigh nothing: there too what is not
+ * used goes one day.
+ */
+enum { CREEP = UNIT / 512 };
 
-/* Times the mean: what is worth more counts as that, so that it goes one day.  Costs are bounded, works are not. */
-static const float RATIO_MOST = 64, RATIO_MOST_BY_WORK = 16;
+/* Times the mean: what is worth more counts as that, so that it goes one day. */
+static const float RATIO_MOST = 64;
 static const float MEAN_STEP_MOST = 16; /* likewise, in the mean itself */
 static const float PRIORITY_FACTOR = 8;
 
@@ -28,15 +32,16 @@ static const float flat[GHOST_FREQUENCY + 1] = {0,     1,     1.625f, 2.158f, 2.
                                                 4.287f, 4.656f, 5.012f, 5.358f, 5.695f, 6.023f, 6.342f, 6.657f}; /* f^0.7 */
 
 /*
- * Found by taking, of 49 over twelve real traces, the one that made the mean of the best of those taken lowest, four
- * times.  The first is the best alone; the second breaks loops, and lets nothing new displace what is used; the third
- * is near LRU; the fourth lets in what comes again.
+ * All but the last were found by taking, of 49 over twelve real traces, the one that made the mean of the best of those
+ * taken lowest, four times.  The first is the best alone; the second lets nothing new displace what is used; the third
+ * is near LRU; the fourth lets in what comes again.  The last breaks loops of any length: it remembers nothing.
  */
 const struct policy_mode policy_modes[POLICY_MODES] = {
-    {.newcomer = 0.3f, .returned = 1, .reach = 21, .frequency = linear},
+    {.newcomer = 0.3f, .returned = 1, .reach = 31, .frequency = linear},
     {.newcomer = 0, .returned = 1, .reach = 5, .frequency = linear},
     {.newcomer = 1, .returned = 1, .reach = 31, .frequency = flat},
     {.newcomer = 0, .returned = 0.3f, .reach = 31, .frequency = linear},
+    {.newcomer = 0, .returned = 1, .reach = 0, .frequency = linear},
 };
 
 void policy_init(struct policy *p, brim_objective objective, uint64_t seed, struct policy_adapt *adapt)
@@ -137,20 +142,24 @@ static float ratio_of(const struct policy *p, const struct entry *e)
     }
 }
 
-/* One absurd value must not become the measure of all. */
-static void follow(float *mean, float x, uint32_t span)
+/* The geometric mean at first: of few, one absurd value would be the measure of all. */
+void policy_follow(float *mean, float x, uint32_t span)
 {
-    if (*mean > 0)
-        *mean += ((x > MEAN_STEP_MOST * *mean ? MEAN_STEP_MOST * *mean : x) - *mean) / (float)span;
-    else
+    enum { FEW = 32 };
+
+    if (*mean <= 0)
         *mean = x;
+    else if (span <= FEW)
+        *mean *= exp2_near((log2_near(x) - log2_near(*mean)) / (float)span);
+    else
+        *mean += ((x > MEAN_STEP_MOST * *mean ? MEAN_STEP_MOST * *mean : x) - *mean) / (float)span;
 }
 
 /* In UNITs; ${ratio}: of ${e}; ${times}: of one that was used once. */
 static uint32_t weight(const struct policy *p, const struct entry *e, float ratio, float times)
 {
     int priority = (int)((entry_flags(e) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
-    float most = p->objective == BRIM_WORK ? RATIO_MOST_BY_WORK * UNIT : RATIO_MOST * UNIT, w;
+    float most = (float)UNIT * RATIO_MOST, w;
 
     if (times <= 0)
         return 0u - UNIT / 2; /* below all that has not been left behind by the clock for long */
@@ -246,9 +255,9 @@ void policy_admit(struct policy *p, struct entry *e, const struct entry *old)
 
     p->admitted += p->admitted < MEAN_SPAN;
     if (e->work != WORK_UNKNOWN)
-        follow(&p->mean_work, unpack_work(e->work), p->admitted);
+        policy_follow(&p->mean_work, unpack_work(e->work), p->admitted);
     ratio = ratio_of(p, e);
-    follow(&p->mean_ratio, ratio, p->admitted);
+    policy_follow(&p->mean_ratio, ratio, p->admitted);
     p->scale = (float)UNIT / p->mean_ratio;
     if (p->adapt != NULL)
         p->mode = adapt_mode(p->adapt);
@@ -263,6 +272,8 @@ void policy_admit(struct policy *p, struct entry *e, const struct entry *old)
 
 static void fold(struct policy *p, struct entry *e)
 {
+    float ratio;
+
     if ((entry_flags(e) & ENTRY_ANONYMOUS) && !entry_has_keys(e)) {
         e->priority = p->clock - HIGHEST; /* nobody can find it any more: it goes first */
         return;
@@ -271,7 +282,9 @@ static void fold(struct policy *p, struct entry *e)
         return;
     if (frequency_of(e) < GHOST_FREQUENCY)
         e->eviction++;
-    e->priority = p->clock + weight(p, e, ratio_of(p, e), p->mode->frequency[frequency_of(e)]);
+    ratio = ratio_of(p, e);
+    policy_follow(&p->mean_ratio, ratio, p->admitted);
+    e->priority = p->clock + weight(p, e, ratio, p->mode->frequency[frequency_of(e)]);
     request(p, e);
 }
 
@@ -285,9 +298,7 @@ unsigned policy_sample(struct policy *p)
 {
     enum { SMALL = 16384 };
 
-    if (p->adapt == NULL || adapt_entries(p->adapt) <= SMALL)
-        return POLICY_SAMPLE;
-    return POLICY_SAMPLE * 3 / 8;
+    return p->adapt != NULL && adapt_entries(p->adapt) > SMALL ? POLICY_SAMPLE * 3 / 4 : POLICY_SAMPLE;
 }
 
 void policy_consider(struct policy *p, struct entry *const sample[], unsigned n)
@@ -309,7 +320,7 @@ struct entry *policy_next(struct policy *p)
 
         fold(p, e);
         leave(p, p->pooled - 1);
-        if (looks <= 1 || above(p, e->priority) <= above(p, before))
+        if (looks == 0 || above(p, e->priority) <= above(p, before))
             return e;
         join(p, e);
     }
@@ -323,9 +334,11 @@ void policy_evicted(struct policy *p, const struct entry *e, bool chosen)
     p->evicting = true;
     if (p->ghosts == NULL)
         return;
-    p->creep += CREEP;
-    p->clock += p->creep / p->ghosts_for;
-    p->creep %= p->ghosts_for;
+    if (p->mode->newcomer <= 0) {
+        p->creep += CREEP;
+        p->clock += p->creep / p->ghosts_for;
+        p->creep %= p->ghosts_for;
+    }
     if (!(entry_flags(e) & ENTRY_ANONYMOUS))
         ghosts_put(p->ghosts, e->place, frequency_of(e));
 }

@@ -10,7 +10,7 @@
  * goes.  No list is ever moved.
  *
  * What was evicted is remembered as a ghost (policy_ghosts.h), and comes back with the frequency it had.  How much a
- * newcomer and one that comes back weigh, and how long they are remembered, is the mode: one of four, chosen for the
+ * newcomer and one that comes back weigh, and how long they are remembered, is the mode: one of five, chosen for the
  * whole cache by which would have missed least on a sample of the keys (policy_adapt.h).
  *
  * Priorities are in 1/65536 of the mean ratio of benefit to cost, and wrap: they are compared by their distance to L.
@@ -22,7 +22,7 @@
 #include "entry/entry.h"
 #include "shard/policy_ghosts.h"
 
-enum { POLICY_SAMPLE = 16, POLICY_POOL = 16, POLICY_MODES = 4 };
+enum { POLICY_SAMPLE = 8, POLICY_POOL = 16, POLICY_MODES = 5 };
 
 /* How newcomers are met. */
 struct policy_mode {
@@ -42,8 +42,7 @@ struct policy {
     float mean_work;
     float scale;       /* UNIT / mean_ratio */
     unsigned pooled;
-    bool evicting;  /* something has been evicted */
-    bool unsampled; /* the last victim went without a sample */
+    bool evicting; /* something has been evicted */
     brim_objective objective;
     uint64_t random;
     struct policy_adapt *adapt;     /* constant: it chooses the mode, and is told of requests; NULL: `mode' stays */
@@ -74,6 +73,12 @@ uint16_t policy_pack_work(uint64_t ns);
 float policy_benefit(const struct policy *p, const struct entry *e);
 
 /*
+ * policy_follow(mean, x, span):
+ * Have ${*mean} follow ${x}, positive, one of the last ${span}; 0: of none yet.
+ */
+void policy_follow(float *mean, float x, uint32_t span);
+
+/*
  * policy_prefetch(p, place):
  * Ask for what policy_admit and policy_evicted of ${place} look at.
  */
@@ -97,9 +102,8 @@ void policy_forget(struct policy *p, struct entry *e);
 
 /*
  * policy_sample(p):
- * How many entries should be looked at before the next is evicted, at most POLICY_SAMPLE.  All of them in a small
- * cache, whose entries lie in the processor's own; in a larger one half as many, and every other time none if the worst
- * of the pool is no better than what has been evicted already.
+ * How many entries should be looked at before the next is evicted: POLICY_SAMPLE, or fewer in a large cache, where
+ * each is a miss to memory.
  */
 unsigned policy_sample(struct policy *p);
 

@@ -5,8 +5,8 @@
 
 enum { SPAN = 512 /* of the fading sums, in requests: four times what a shadow holds */ };
 
-static const float BENEFIT_MOST = 16;  /* times the mean: one absurd work decides nothing */
-static const float ADVANTAGE = 2.5f; /* misses, of the mean benefit: by so much a mode must be better than the first */
+static const float BENEFIT_MOST = 16;  /* times the mean: one absurd work decides little */
+static const float ADVANTAGE = 4; /* misses, of the mean benefit: by so much a mode must be better than the first */
 
 bool adapt_init(struct policy_adapt *a, brim_objective objective, uint64_t seed)
 {
@@ -98,7 +98,7 @@ static unsigned choose_locked(const struct policy_adapt *a)
 
 void adapt_count(struct policy_adapt *a, const struct entry *e)
 {
-    const float fade = 1 - 1.0f / SPAN;
+    const float fade = 1 - 1.0f / (float)SPAN;
     bool crowded = false;
     float benefit;
 
@@ -107,7 +107,7 @@ void adapt_count(struct policy_adapt *a, const struct entry *e)
     a->requests += a->requests < SPAN;
     if (a->mean_benefit > 0 && benefit > BENEFIT_MOST * a->mean_benefit)
         benefit = BENEFIT_MOST * a->mean_benefit;
-    a->mean_benefit += (benefit - a->mean_benefit) / (float)a->requests;
+    policy_follow(&a->mean_benefit, benefit, a->requests);
     for (unsigned i = 0; i < POLICY_MODES; i++) {
         a->missed[i] = a->missed[i] * fade + (shadow_request(&a->shadows[i], e) ? 0 : benefit);
         crowded = crowded || shadow_is_crowded(&a->shadows[i]);

@@ -15,10 +15,15 @@ void shadow_init(struct shadow *s, brim_objective objective, const struct policy
 
 void shadow_resize(struct shadow *s, double capacity, unsigned most, unsigned ghosts_for)
 {
+    uint32_t before = s->ghosts.buckets;
+
+    ghosts_for = ghosts_for < SHADOW_ENTRIES ? ghosts_for : SHADOW_ENTRIES;
     s->capacity = capacity;
     s->most = most < SHADOW_MOST ? most : SHADOW_MOST;
-    memset(s->buckets, 0, sizeof s->buckets); /* the remembered lie elsewhere now */
-    ghosts_init(&s->ghosts, ghosts_for < SHADOW_ENTRIES ? ghosts_for : SHADOW_ENTRIES);
+    ghosts_init(&s->ghosts, ghosts_for);
+    if (s->ghosts.buckets != before)
+        memset(s->buckets, 0, sizeof s->buckets); /* what is remembered lies elsewhere now */
+    (void)policy_take_ghosts(&s->policy, &s->ghosts, ghosts_for > 0 ? ghosts_for : 1);
 }
 
 void shadow_scale(struct shadow *s, double part)

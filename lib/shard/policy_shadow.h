@@ -33,7 +33,7 @@ void shadow_init(struct shadow *s, brim_objective objective, const struct policy
 
 /*
  * shadow_resize(s, capacity, most, ghosts_for):
- * Hold at most ${capacity} of cost and ${most} entries, about ${ghosts_for}, from the next request on.
+ * Hold at most ${capacity} of cost and ${most} entries, about ${ghosts_for}, from the next on that is let in.
  */
 void shadow_resize(struct shadow *s, double capacity, unsigned most, unsigned ghosts_for);
 

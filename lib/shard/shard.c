@@ -422,6 +422,13 @@ static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct str
     return false;
 }
 
+static bool is_nearly_full(const struct budget *b)
+{
+    enum { PART = 64 };
+
+    return budget_room(b) <= (int64_t)(budget_capacity(b) / PART) + 1;
+}
+
 /* What the policy remembers by; without memory it goes on with what it has. */
 static void fit_policy(struct shard *sh, uint32_t ghosts_for)
 {
@@ -431,11 +438,11 @@ static void fit_policy(struct shard *sh, uint32_t ghosts_for)
     /* Relaxed, all: hints and statistics. */
     if (!adapt_fits(sh->policy.adapt, atom_load_relaxed(&sh->count) * shards))
         adapt_fit(sh->policy.adapt, sh->mem, atom_load_relaxed(&sh->count) * shards,
-                  atom_load_relaxed(&sh->used) * shards, sh->entries != NULL);
+                  atom_load_relaxed(&sh->used) * shards, sh->entries != NULL && is_nearly_full(sh->entries));
     if (fresh == NULL)
         return;
-    atom_store_relaxed(&sh->ghost_bytes, ghosts_size(ghosts_for));
     lock_acquire(&sh->lock);
+    atom_store_relaxed(&sh->ghost_bytes, ghosts_size(ghosts_for));
     fresh = policy_take_ghosts(&sh->policy, fresh, ghosts_for);
     lock_release(&sh->lock);
     ghosts_free(sh->mem, fresh);
