@@ -607,6 +607,25 @@ START_TEST(if_all_were_used_since_all_go)
 }
 END_TEST
 
+/* The worst once that is folded, not the last one looked at. */
+START_TEST(if_all_were_used_since_the_worst_goes)
+{
+    struct entry *often, *once, *sample[2];
+
+    policy_init(&p, BRIM_BYTES, 1, NULL);
+    often = sample[0] = admit(&all[0], 1, 0);
+    once = sample[1] = admit(&all[1], 1, 0);
+    often->eviction = 3;
+    often->priority = p.clock + 1; /* the worse of the two, until their uses are counted */
+    once->priority = p.clock + 2;
+    policy_consider(&p, sample, 2);
+    entry_mark_used(often);
+    entry_mark_used(once);
+    ck_assert_ptr_eq(policy_next(&p), once);
+    ck_assert_ptr_eq(policy_next(&p), often);
+}
+END_TEST
+
 START_TEST(samples_are_of_use)
 {
     unsigned looked_at = 0;
@@ -742,6 +761,7 @@ int main(void)
     tcase_add_test(tc, what_is_held_keeps_up);
     tcase_add_test(tc, what_was_used_since_goes_later);
     tcase_add_test(tc, if_all_were_used_since_all_go);
+    tcase_add_test(tc, if_all_were_used_since_the_worst_goes);
     tcase_add_test(tc, samples_are_of_use);
     tcase_add_test(tc, ghosts_follow_the_number_of_entries);
     tcase_add_test(tc, tables_of_ghosts_are_not_changed_back_and_forth);
