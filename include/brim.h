@@ -144,7 +144,7 @@ typedef enum brim_objective {
     BRIM_BALANCED = 0, /* between HITS and BYTES: what is small is worth more, by the root of its cost */
     BRIM_HITS = 1,     /* as many finds as possible hit */
     BRIM_BYTES = 2,    /* as much cost as possible is hit */
-    BRIM_WORK = 3      /* entry_options.work: as little as possible is done again */
+    BRIM_WORK = 3      /* entry_options.work: as little as possible is done again; what is not used goes all the same */
 } brim_objective;
 
 /* STRONG is SipHash-1-3: for keys that an attacker may choose. */
@@ -201,7 +201,7 @@ typedef struct brim_options {
     size_t capacity;       /* total charge, at most SIZE_MAX / 2; 0: nothing is admitted */
     const char *name;      /* a label for brim_dump; copied; may be NULL */
     unsigned shards;       /* 0: chosen, at most 64; else rounded up to a power of two; at most 65536 */
-    size_t expected_cost;  /* of a typical entry, to choose the shards by; 0: unknown */
+    size_t expected_cost;  /* of a typical entry, to choose the shards by; 0: unknown, taken for 65536 */
     size_t max_entries;    /* at every instant; 0: no limit but the capacity */
     const brim_kind *kind; /* of entries that name none; NULL: values need no destruction */
     brim_objective objective;
@@ -222,7 +222,7 @@ typedef struct brim_entry_options {
     size_t size;                        /* of the layout the program knows; smaller than this one: INVALID */
     const brim_kind *kind;              /* NULL: the cache's; brim_key_replace_with: the old value's */
     brim_group *group, *more_groups[3]; /* must be NULL: not supported yet */
-    uint64_t work;                      /* nanoseconds that making the value again takes; 0: unknown */
+    uint64_t work;                      /* nanoseconds that making the value again takes; 0: unknown, as the mean */
     uint64_t max_age, max_idle;         /* nanoseconds; must be 0: not supported yet */
     int priority;        /* -1 sooner to go, 0, 1 later: worth an eighth, or eight times, as much */
     bool only_if_absent; /* there already: BRIM_EXISTS, and *out IS a ref to it */

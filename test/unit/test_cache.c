@@ -37,7 +37,7 @@ START_TEST(how_many_shards)
     static const struct { size_t capacity, expected_cost, max_entries; unsigned shards, is; } cases[] = {
         {1000, 0, 0, 1, 1},         {1000, 0, 0, 5, 8},           {0, 0, 0, 0, 1},
         {1u << 30, 0, 0, 0, 64},    {1u << 30, 0, 100, 0, 1},     {1u << 20, 1u << 20, 0, 0, 1},
-        {1u << 20, 1, 0, 0, 64},    {4 * 128 * 10, 10, 0, 0, 4},
+        {1u << 20, 1, 0, 0, 64},    {10u << 20, 0, 0, 0, 1},    {4 * 128 * 10, 10, 0, 0, 4},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
