@@ -13,10 +13,10 @@
 enum { HOT = PLACES * 3 / 4, APART = PLACES * 4 };
 
 /*
- * LRU needs one turnover to take to a new set.  Ten leave time for the old one's frequencies to age; then all that is
- * asked for fits, so that every request might hit.
+ * LRU needs one turnover to take to a new set.  Twenty leave time for the old one's frequencies, of up to 15, to age;
+ * then all that is asked for fits, so that every request might hit.
  */
-enum { TAKES = 10 };
+enum { TAKES = 20 };
 
 static void assert_takes_to(asker *a, uint64_t first, uint64_t keys, unsigned turnovers)
 {
