@@ -32,9 +32,9 @@ static const float flat[GHOST_FREQUENCY + 1] = {0,     1,     1.625f, 2.158f, 2.
                                                 4.287f, 4.656f, 5.012f, 5.358f, 5.695f, 6.023f, 6.342f, 6.657f}; /* f^0.7 */
 
 /*
- * All but the last were found by taking, of 49 over twelve real traces, the one that made the mean of the best of those
- * taken lowest, four times.  The first is the best alone; the second lets nothing new displace what is used; the third
- * is near LRU; the fourth lets in what comes again.  The last breaks loops of any length: it remembers nothing.
+ * All but the last are near those found by taking, of 49 over twelve real traces, the one that made the mean of the best
+ * of those taken lowest, four times.  The first is the best alone; the second lets nothing new displace what is used; the
+ * third is near LRU; the fourth lets in what comes again.  The last breaks loops: it remembers nothing.
  */
 const struct policy_mode policy_modes[POLICY_MODES] = {
     {.newcomer = 0.3f, .returned = 1, .reach = 31, .frequency = linear},
