@@ -71,7 +71,7 @@ endif
 STANDARD := -std=c11 -D_GNU_SOURCE -pthread
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wstrict-prototypes
 FLAGS_release := -O3 -g -DNDEBUG
-FLAGS_debug := -O1 -g
+FLAGS_debug := -O1 -g -DBRIM_TRACE_REFS
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DBRIM_YIELD
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DBRIM_YIELD
 SHARED := -shared -Wl,-soname,libbrim.so.0 -Wl,--version-script=lib/libbrim.map -Wl,-z,nodelete

@@ -51,6 +51,7 @@
 #define atom_exchange_acq_rel(a, x) ATOM_OP(a).exchange((x), rl::mo_acq_rel, $)
 #define atom_cas_relaxed(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_relaxed, $, rl::mo_relaxed, $)
 #define atom_cas_acq_rel(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_acq_rel, $, rl::mo_acquire, $)
+#define atom_cas_seq_cst(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_seq_cst, $, rl::mo_seq_cst, $)
 #define SHARED(T) rl::var<T>
 #define shared_get(x) ((x)($).load())
 #define shared_set(x, y) ((x)($).store(y))
@@ -87,6 +88,8 @@ void atom_yield(void);
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_relaxed, memory_order_relaxed))
 #define atom_cas_acq_rel(a, old, x)                                                                               \
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_acq_rel, memory_order_acquire))
+#define atom_cas_seq_cst(a, old, x)                                                                               \
+    (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_seq_cst, memory_order_seq_cst))
 #define SHARED(T) T
 #define shared_get(x) (x)
 #define shared_set(x, y) ((x) = (y))

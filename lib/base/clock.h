@@ -11,6 +11,12 @@
 uint64_t clock_now(void);
 
 /*
+ * clock_coarse():
+ * The same to within some milliseconds, and cheaper.
+ */
+uint64_t clock_coarse(void);
+
+/*
  * clock_pause(ns):
  * Give up the processor for about ${ns}: for the few places that poll.
  */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/debug.h"
 
 /* Locks are held for a microsecond at the most: where the C library can, who waits spins before it sleeps. */
@@ -26,7 +30,62 @@ void lock_destroy(struct lock *l)
     pthread_mutex_destroy(&l->m);
 }
 
+/* ---- Conditions */
+
+bool cond_init(struct cond *c)
+{
+    pthread_condattr_t attributes;
+    bool ready;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    ready = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&c->c, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    return ready;
+}
+
+void cond_destroy(struct cond *c)
+{
+    pthread_cond_destroy(&c->c);
+}
+
+static int wait_until(struct cond *c, struct lock *l, uint64_t deadline)
+{
+    struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+
+    return deadline == 0 ? pthread_cond_wait(&c->c, &l->m) : pthread_cond_timedwait(&c->c, &l->m, &t);
+}
+
+void cond_wake_all(struct cond *c)
+{
+    atom_yield();
+    pthread_cond_broadcast(&c->c);
+}
+
 #ifdef NDEBUG
+
+bool cond_wait(struct cond *c, struct lock *l, uint64_t deadline)
+{
+    int cancel, result;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    result = wait_until(c, l, deadline);
+    pthread_setcancelstate(cancel, &cancel);
+    return result != ETIMEDOUT;
+}
+
+void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns)
+{
+    uint64_t since;
+
+    atom_yield();
+    if (likely(pthread_mutex_trylock(&l->m) == 0))
+        return;
+    since = clock_now();
+    pthread_mutex_lock(&l->m);
+    ++*waits;
+    *wait_ns += clock_now() - since;
+}
 
 void lock_acquire_same_rank(struct lock *l)
 {
@@ -35,7 +94,7 @@ void lock_acquire_same_rank(struct lock *l)
 
 #else
 
-static _Thread_local unsigned held[8]; /* how many locks of each rank this thread has */
+static _Thread_local unsigned held[RANK_PINS + 1]; /* how many locks of each rank this thread has */
 static _Thread_local char self;        /* its address names the thread */
 
 static void check_rank(unsigned lowest)
@@ -63,6 +122,40 @@ void lock_acquire_same_rank(struct lock *l)
 {
     check_rank(l->rank + 1u);
     take(l);
+}
+
+void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns)
+{
+    uint64_t since = clock_now();
+    bool taken;
+
+    atom_yield();
+    check_rank(l->rank);
+    taken = pthread_mutex_trylock(&l->m) == 0;
+    if (!taken)
+        pthread_mutex_lock(&l->m);
+    held[l->rank]++;
+    atom_store_relaxed(&l->owner, (uintptr_t)&self);
+    if (!taken) {
+        ++*waits;
+        *wait_ns += clock_now() - since;
+    }
+}
+
+bool cond_wait(struct cond *c, struct lock *l, uint64_t deadline)
+{
+    int cancel, result;
+
+    lock_assert_held(l);
+    check_rank(l->rank + 1u);
+    atom_store_relaxed(&l->owner, 0);
+    held[l->rank]--;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    result = wait_until(c, l, deadline);
+    pthread_setcancelstate(cancel, &cancel);
+    held[l->rank]++;
+    atom_store_relaxed(&l->owner, (uintptr_t)&self);
+    return result != ETIMEDOUT;
 }
 
 void lock_release(struct lock *l)

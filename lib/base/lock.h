@@ -8,7 +8,17 @@
 
 #include "base/atom.h"
 
-enum lock_rank { RANK_LIST = 1, RANK_SHARD = 2, RANK_ADAPT = 3, RANK_ARENA = 4, RANK_KIND = 5, RANK_LIMBO = 6 };
+enum lock_rank {
+    RANK_LIST = 1,
+    RANK_WAITS = 2,
+    RANK_SHARD = 3,
+    RANK_ADAPT = 4,
+    RANK_ARENA = 5,
+    RANK_KIND = 6,
+    RANK_LIMBO = 7,
+    RANK_QUEUES = 8,
+    RANK_PINS = 9
+};
 
 #ifdef BRIM_RELACY
 
@@ -17,7 +27,14 @@ struct lock {
 };
 #define lock_acquire(l) ((l)->m.lock($))
 #define lock_release(l) ((l)->m.unlock($))
+#define lock_acquire_counted(l, waits, wait_ns) lock_acquire(l)
 #define lock_assert_held(l) ((void)(l))
+
+struct cond {
+    rl::condition_variable_any c;
+};
+#define cond_wait(c_, l, deadline) ((c_)->c.wait((l)->m, $), true)
+#define cond_wake_all(c_) ((c_)->c.notify_all($))
 
 #else
 
@@ -60,6 +77,12 @@ void lock_release(struct lock *l) LOCK_ATTRIBUTE(release_capability(*l));
 #endif
 
 /*
+ * lock_acquire_counted(l, waits, wait_ns):
+ * As lock_acquire.  If another thread has ${l}, ${*waits} and ${*wait_ns}, which ${l} protects, count that.
+ */
+void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns) LOCK_ATTRIBUTE(acquire_capability(*l));
+
+/*
  * lock_acquire_same_rank(l):
  * Take ${l} beside others of its rank: for fork only, which takes all locks, in the order of the cache list.
  */
@@ -70,6 +93,26 @@ void lock_acquire_same_rank(struct lock *l) LOCK_ATTRIBUTE(acquire_capability(*l
 #else
 void lock_assert_held(struct lock *l) LOCK_ATTRIBUTE(assert_capability(*l));
 #endif
+
+/* What threads wait for under a lock, on the system's monotonic clock. */
+struct cond {
+    pthread_cond_t c;
+};
+
+/*
+ * cond_init(c):
+ * Make ${c} ready.  False: the system has no memory for it.
+ */
+bool cond_init(struct cond *c);
+void cond_destroy(struct cond *c);
+
+/*
+ * cond_wait(c, l, deadline):
+ * Give ${l} up and wait to be woken, for ${deadline}, of clock_now, at the most; 0: no limit.  False: that has come.
+ * May return for no reason.  The thread cannot be canceled meanwhile.
+ */
+bool cond_wait(struct cond *c, struct lock *l, uint64_t deadline);
+void cond_wake_all(struct cond *c);
 
 #endif
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cache/section.h"
+#include "cache/stale.h"
 #include "part/window.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
     STALLED_TURNS = 4000, /* in which nothing is, */
     IDLE_TURNS = 3,       /* and in which nobody else is at work either, before and after a wait for windows */
     SECTION_TURNS = 20,   /* in which only others' sections stand in the way */
+    FRAME_LEVELS = 3,     /* of protection by the current frame: shard_sweep.frame_too */
     AHEAD_PART = 64,      /* of the capacity: evicted ahead where values wait for sections, */
     AHEAD_MOST = 256,     /* at most as many entries at once, so that one barrier serves a batch */
     PAUSE_NS = 50000
@@ -54,6 +56,22 @@ void admit_to_user(struct brim_cache *c, struct caller by, size_t charge)
     window_close(by.t);
 }
 
+void admit_to_loads(struct brim_cache *c, struct caller by, size_t charge)
+{
+    window_open(by.t);
+    (void)atom_add_relaxed(&c->by_loads, (uint64_t)charge); /* relaxed: as above */
+    stripe_add(by.st, reserved, 0 - charge);
+    window_close(by.t);
+}
+
+void admit_from_loads(struct brim_cache *c, struct caller by, size_t charge)
+{
+    window_open(by.t);
+    stripe_add(by.st, reserved, charge);
+    (void)atom_sub_relaxed(&c->by_loads, (uint64_t)charge); /* relaxed: as above */
+    window_close(by.t);
+}
+
 void admit_user_undo(struct brim_cache *c, struct caller by, size_t charge)
 {
     uint64_t by_user;
@@ -74,6 +92,8 @@ void admit_freed(struct brim_cache *c, struct caller by, struct kind *k, size_t 
     else
         budget_give(&c->budget, charge);
     tally_adjust(&k->values, by.t, 0 - charge);
+    if (unlikely(limit_counts(&k->limit)))
+        limit_give(&k->limit, charge);
     window_close(by.t);
 }
 
@@ -165,29 +185,85 @@ static bool is_enough(const struct admission *a, struct claim *claim)
     return take(claim, a->charge - claim->have);
 }
 
+/*
+ * How far the current frame's protection has been found to leave nothing to evict: until the next frame that need not be
+ * found again.  Relaxed: hints.
+ */
+static unsigned frame_too(struct brim_cache *c)
+{
+    uint64_t known = atom_load_relaxed(&c->common.protected_until);
+
+    if (!c->common.protect)
+        return 0;
+    return known / FRAME_LEVELS == atom_load_relaxed(&c->frame) ? (unsigned)(known % FRAME_LEVELS) : 0;
+}
+
+/* Nothing more can go at this level.  False: nor is there another. */
+static bool next_level(struct brim_cache *c, unsigned level)
+{
+    if (!c->common.protect || level + 1 >= FRAME_LEVELS)
+        return false;
+    atom_store_relaxed(&c->common.protected_until, atom_load_relaxed(&c->frame) * FRAME_LEVELS + level + 1);
+    return true;
+}
+
+static void count_frame(struct brim_cache *c, const struct shard_sweep *w)
+{
+    if (unlikely(w->used_now > 0))
+        (void)atom_add_relaxed(&c->frame_evictions, (uint64_t)w->used_now); /* relaxed: a statistic */
+}
+
+/* Its kind has a floor to grow to: others go first. */
+static bool is_below_floor(const struct admission *a)
+{
+    struct limit *l = &a->kind->limit;
+
+    /* Relaxed: hints. */
+    return limit_counts(l) && atom_load_relaxed(&l->linked) + a->charge <= atom_load_relaxed(&l->floor);
+}
+
 static struct shard_sweep sweep_for(const struct admission *a, bool claim)
 {
-    struct shard_sweep w = {.cause = BRIM_EVICTED, .claim = claim, .kind = -1, .most = UINT32_MAX};
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .claim = claim, .kind = -1, .floors = true, .most = UINT32_MAX};
 
+    w.but_kind = a->kind != NULL && (a->own_too || !is_below_floor(a)) ? (int)a->kind->number : -1;
+    w.now = a->now;
+    w.frame_too = frame_too(a->cache);
     w.keep = a->expected;
     w.like = a->for_entry;
 
     return w;
 }
 
+/* All shards' that the current frame inserted, before what it used. */
+static bool evict_fresh(struct admission *a, struct claim *claim)
+{
+    struct shard_sweep w = sweep_for(a, true);
+    struct entry_list left = {NULL, NULL};
+
+    w.need = to_evict(a, claim);
+    for (unsigned i = 0; i < a->cache->shard_count && w.freed < w.need; i++)
+        shard_sweep_fresh(&a->cache->shards[i], &w, a->by.st, &left);
+    dispose(&left, claim);
+    return w.taken > 0;
+}
+
 /* A few samples by the policy.  False: they freed nothing, or nothing more than what waits is needed. */
 static bool evict_some(struct admission *a, struct claim *claim)
 {
     struct shard *own = a->for_entry != NULL ? cache_shard(a->cache, a->for_entry->place) : NULL;
-    size_t ahead = a->cache->borrow ? budget_capacity(&a->cache->budget) / AHEAD_PART : 0;
-    unsigned rounds = ahead > 0 ? AHEAD_MOST : 1;
     struct shard_sweep w = sweep_for(a, true);
+    /* What the frame protects goes for what is needed now alone. */
+    size_t ahead = a->cache->borrow && w.frame_too == 0 ? budget_capacity(&a->cache->budget) / AHEAD_PART : 0;
+    unsigned rounds = ahead > 0 ? AHEAD_MOST : 1;
     struct entry_list left = {NULL, NULL};
     int futile = 0;
 
     w.need = to_evict(a, claim);
     if (w.need == 0)
         return missing(a, claim) == 0;
+    if (unlikely(w.frame_too == FRAME_LEVELS - 1) && evict_fresh(a, claim))
+        return true;
     w.need += ahead;
     if (ahead > 0)
         w.most = AHEAD_MOST;
@@ -197,12 +273,13 @@ static bool evict_some(struct admission *a, struct claim *claim)
         futile = w.taken > before ? 0 : futile + 1;
         rounds -= w.taken > before;
     }
+    count_frame(a->cache, &w);
     dispose(&left, claim);
     return w.taken > 0;
 }
 
 /* Look at every entry of every shard. */
-static void evict_all(struct admission *a, struct claim *claim)
+static void evict_all_once(struct admission *a, struct claim *claim)
 {
     unsigned start = (unsigned)thread_random(a->by.t);
 
@@ -219,15 +296,31 @@ static void evict_all(struct admission *a, struct claim *claim)
             if (w.need == 0)
                 return;
             more = shard_sweep(sh, &cursor, &w, a->by.st, &left);
+            count_frame(a->cache, &w);
             dispose(&left, claim);
         }
     }
 }
 
-/* The old entry goes first, if that is enough for certain. */
-static bool evict_old(struct admission *a, struct claim *claim)
+/* And again, if that is not enough and the current frame protects some: the bound wins. */
+static void evict_all(struct admission *a, struct claim *claim)
 {
-    struct shard_sweep w = sweep_for(a, true);
+    unsigned level;
+
+    do {
+        level = frame_too(a->cache);
+        evict_all_once(a, claim);
+    } while (to_evict(a, claim) > 0 && next_level(a->cache, level));
+    if (to_evict(a, claim) > 0 && a->kind != NULL && !a->own_too && is_below_floor(a)) {
+        a->own_too = true; /* nothing but its own is left */
+        evict_all_once(a, claim);
+    }
+}
+
+/* The old entry goes first, if its ${need} is enough for certain.  What it frees is ${claim}'s, if that is not NULL. */
+static bool evict_old(struct admission *a, struct claim *claim, size_t need)
+{
+    struct shard_sweep w = sweep_for(a, claim != NULL);
     struct entry_list left = {NULL, NULL};
     const void *key;
     size_t len;
@@ -236,7 +329,9 @@ static bool evict_old(struct admission *a, struct claim *claim)
         return false;
     key = entry_key(a->for_entry, &len);
     w.keep = w.like = NULL;
-    w.need = missing(a, claim);
+    w.floors = false;
+    w.frame_too = FRAME_LEVELS - 1;
+    w.need = need;
     if (!shard_evict_old(cache_shard(a->cache, a->for_entry->place), a->hash, key, len, a->expected, &w, a->by.st,
                          &left))
         return false;
@@ -261,8 +356,8 @@ static size_t own_waiting(const struct admission *a)
 }
 
 /*
- * Whether enough may become evictable or be given back: neither held, nor reserved by the user or by ourselves, nor
- * waiting for ourselves.
+ * Whether enough may become evictable or be given back: neither held, nor reserved by the user, by loads or by ourselves,
+ * nor waiting for ourselves or in queues.
  */
 static bool is_possible(const struct admission *a, const struct claim *claim)
 {
@@ -271,7 +366,7 @@ static bool is_possible(const struct admission *a, const struct claim *claim)
     /* Relaxed: a sum that is asked for again before anything is refused. */
     uint64_t fixed = (pinned > 0 ? (uint64_t)pinned : 0) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
 
-    fixed += own_waiting(a);
+    fixed += own_waiting(a) + atom_load_relaxed(&c->by_loads) + atom_load_relaxed(&c->queued);
 
     return fixed + a->charge <= budget_capacity(&c->budget);
 }
@@ -338,7 +433,7 @@ static bool admit_hard(struct admission *a, struct claim *claim)
         evict_all(a, claim);
         if (sections_block(a, claim, tries))
             break;
-        if ((done = is_enough(a, claim) || (evict_old(a, claim) && is_enough(a, claim))))
+        if ((done = is_enough(a, claim) || (evict_old(a, claim, missing(a, claim)) && is_enough(a, claim))))
             break;
         if (is_hopeless(a, claim))
             break;
@@ -381,6 +476,7 @@ static void evict_ahead(const struct admission *a)
         return;
     w.need = ahead - coming;
     w.most = AHEAD_MOST;
+    w.frame_too = 0;
     for (unsigned rounds = 0; rounds < AHEAD_MOST && w.freed < w.need && w.taken < w.most; rounds++)
         shard_evict(choose_shard(c, a->by.t, NULL), &w, a->by.st, &left);
     dispose(&left, NULL);
@@ -390,6 +486,8 @@ static brim_status admit_by_evicting(struct admission *a, struct claim *claim)
 {
     atom_store_relaxed(&a->cache->pressed, 1); /* relaxed: a hint */
     dispose_waiting(a->cache, claim);
+    if (a->charge > budget_capacity(&a->cache->budget) / LARGE_PART)
+        stale_sweep_all(a->cache); /* what nobody finds any more goes before all else */
     if (!is_enough(a, claim) && !admit_easy(a, claim) && (is_hopeless(a, claim) || !admit_hard(a, claim))) {
         give_up(claim, 0);
         return BRIM_FULL;
@@ -398,22 +496,79 @@ static brim_status admit_by_evicting(struct admission *a, struct claim *claim)
     return BRIM_OK;
 }
 
-brim_status admit(struct admission *a)
+/* Its own, the old entry last.  False: nothing can go. */
+static bool evict_of_kind(struct admission *a, size_t need)
 {
-    struct claim claim = {a->cache, a->by, 0};
-    size_t capacity = budget_capacity(&a->cache->budget);
-    brim_status status = BRIM_OK;
+    if (dispose_is_under_way())
+        return false;
+    dispose_waiting(a->cache, NULL);
+    return admit_evict_kind(a->cache, a->by, need, a->kind, a->for_entry) > 0 || evict_old(a, NULL, need);
+}
 
-    a->keep_old = true;
+/* Part of what its kind has taken, if that keeps its sums.  The kind evicts its own to stay below its ceiling. */
+static brim_status take_of_kind(struct admission *a)
+{
+    struct limit *l = a->kind != NULL ? &a->kind->limit : NULL;
+
+    if (likely(l == NULL || !limit_counts(l)))
+        return BRIM_OK;
+    while (!limit_take(l, a->charge)) {
+        size_t ceiling = atom_load_relaxed(&l->ceiling), above = limit_above(l, a->charge); /* relaxed: asked anew */
+        if (ceiling != 0 && a->charge > ceiling)
+            return BRIM_TOO_BIG;
+        if (above > 0 && !evict_of_kind(a, above)) {
+            if (limit_take(l, a->charge))
+                break;
+            return BRIM_FULL;
+        }
+    }
+    a->counted = true;
+    return BRIM_OK;
+}
+
+static brim_status admit_to_cache(struct admission *a, struct claim *claim)
+{
+    size_t capacity = budget_capacity(&a->cache->budget);
+
     if (a->charge > capacity || capacity == 0)
         return BRIM_TOO_BIG;
-    if (!take(&claim, a->charge))
-        status = dispose_is_under_way() ? BRIM_FULL : admit_by_evicting(a, &claim);
-    else
-        dispose_waiting(a->cache, NULL);
+    if (claim->have > 0 && claim->have >= a->charge) {
+        give_up(claim, a->charge);
+        return BRIM_OK;
+    }
+    if (!take(claim, a->charge - claim->have))
+        return dispose_is_under_way() ? BRIM_FULL : admit_by_evicting(a, claim);
+    dispose_waiting(a->cache, NULL);
+    return BRIM_OK;
+}
+
+brim_status admit(struct admission *a)
+{
+    struct claim claim = {a->cache, a->by, a->have};
+    brim_status status;
+
+    a->keep_old = true;
+    a->counted = false;
+    status = take_of_kind(a);
+    if (status == BRIM_OK)
+        status = admit_to_cache(a, &claim);
+    if (status != BRIM_OK) {
+        give_up(&claim, 0);
+        if (a->counted)
+            limit_give(&a->kind->limit, a->charge);
+        a->counted = false;
+    }
     if (a->cache->borrow && atom_load_relaxed(&a->cache->pressed)) /* relaxed: as above */
         evict_ahead(a);
     return status;
+}
+
+void admit_cancel(struct admission *a)
+{
+    admit_undo(a->cache, a->by, a->charge);
+    if (a->counted)
+        limit_give(&a->kind->limit, a->charge);
+    a->counted = false;
 }
 
 bool admit_entry(struct admission *a)
@@ -434,50 +589,113 @@ bool admit_entry(struct admission *a)
             while (left.head == NULL && shard_sweep(sh, &cursor, &w, a->by.st, &left)) {
             }
         }
+        count_frame(a->cache, &w);
         if (left.head != NULL) {
             dispose(&left, NULL);
             return true;
         }
+        if (round + 1 == FUTILE_ROUNDS + 2 * a->cache->shard_count && next_level(a->cache, frame_too(a->cache)))
+            round = 0;
     }
     return false;
 }
 
-static struct shard_sweep sweep_of_kind(int kind, size_t need)
-{
-    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = kind, .need = need, .most = UINT32_MAX};
+/* ---- Without an admission */
 
+static struct shard_sweep sweep_of_kind(struct brim_cache *c, const struct kind *k, unsigned level, size_t need)
+{
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .need = need, .most = UINT32_MAX};
+
+    w.kind = k != NULL ? (int)k->number : -1;
+    w.but_kind = -1;
+    w.frame_too = level;
+    w.now = cache_now_for_ages(c);
     return w;
 }
 
-size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind)
+/* By samples, until a few free nothing. */
+static size_t evict_by_samples(struct brim_cache *c, struct caller by, size_t need, const struct kind *k, unsigned level,
+                               const struct entry *like)
 {
     size_t freed = 0;
     unsigned futile = 0;
 
-    while (freed < need) {
-        struct shard_sweep w = sweep_of_kind(kind, need - freed);
+    while (freed < need && futile < FUTILE_ROUNDS) {
+        struct shard_sweep w = sweep_of_kind(c, k, level, need - freed);
         struct entry_list left = {NULL, NULL};
 
+        w.like = like;
         shard_evict(choose_shard(c, by.t, NULL), &w, by.st, &left);
         futile = left.head != NULL ? 0 : futile + 1;
         freed += w.freed;
+        count_frame(c, &w);
         dispose(&left, NULL);
-        if (futile >= FUTILE_ROUNDS)
-            break;
     }
-    for (unsigned i = 0; i < c->shard_count; i++) {
+    return freed;
+}
+
+static size_t evict_level(struct brim_cache *c, struct caller by, size_t need, const struct kind *k, unsigned level)
+{
+    size_t freed = evict_by_samples(c, by, need, k, level, NULL);
+
+    for (unsigned i = 0; i < c->shard_count && freed < need; i++) {
         struct index_cursor cursor = {0};
         bool more = true;
 
         while (more && freed < need) {
-            struct shard_sweep w = sweep_of_kind(kind, need - freed);
+            struct shard_sweep w = sweep_of_kind(c, k, level, need - freed);
             struct entry_list left = {NULL, NULL};
 
             more = shard_sweep(&c->shards[i], &cursor, &w, by.st, &left);
             freed += w.freed;
+            count_frame(c, &w);
             dispose(&left, NULL);
         }
+    }
+    return freed;
+}
+
+size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, const struct kind *k)
+{
+    unsigned levels = c->common.protect ? FRAME_LEVELS : 1;
+    size_t freed = 0;
+
+    for (unsigned level = 0; level < levels && freed < need; level++)
+        freed += evict_level(c, by, need - freed, k, level);
+    /* Not in a trim inside an allocation of a trim's: that would try for as much memory as that has failed for. */
+    for (unsigned i = 0; i < c->shard_count && by.t->trimming <= 1; i++)
         (void)shard_fit_index(&c->shards[i]);
+    return freed;
+}
+
+/*
+ * A kind with few of many entries is hardly found by samples: then a hand goes round over all shards, as a clock's,
+ * from where it was left, and spares once what was used since, and twice what the current frame protects.
+ */
+size_t admit_evict_kind(struct brim_cache *c, struct caller by, size_t need, struct kind *k, const struct entry *like)
+{
+    size_t freed = evict_by_samples(c, by, need, k, 0, like);
+    uint64_t hand = atom_load_relaxed(&k->hand); /* relaxed: a hint; who moves it at the same time does as well */
+    struct index_cursor cursor = {hand & UINT32_MAX};
+    enum { ROUNDS = 3 };
+
+    for (unsigned i = 0; i <= ROUNDS * c->shard_count && freed < need;) {
+        unsigned shard = (unsigned)((hand >> 32) + i) & (c->shard_count - 1), round = i / c->shard_count;
+        struct shard_sweep w = sweep_of_kind(c, k, round < 2 ? 0 : FRAME_LEVELS - 1, need - freed);
+        struct entry_list left = {NULL, NULL};
+        bool more;
+
+        w.second_chance = round == 0;
+        w.like = like;
+        more = shard_sweep(&c->shards[shard], &cursor, &w, by.st, &left);
+        freed += w.freed;
+        count_frame(c, &w);
+        atom_store_relaxed(&k->hand, (uint64_t)shard << 32 | (cursor.from & UINT32_MAX));
+        dispose(&left, NULL);
+        if (!more) {
+            cursor.from = 0;
+            i++;
+        }
     }
     return freed;
 }

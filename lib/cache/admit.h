@@ -19,11 +19,17 @@ struct admission {
     struct entry *expected;        /* the entry it is to replace; NULL: whatever has the key */
     uint64_t hash;
     bool keep_old;                 /* out: false: the old entry had to go first */
+    struct kind *kind;             /* whose limits count; NULL: none */
+    uint64_t now;                  /* for ages; 0: not looked at */
+    bool own_too;                  /* the kind is below its floor, and yet its own must go */
+    size_t have;                   /* of the charge, reserved for the calling thread already */
+    bool counted;                  /* out: the charge is part of what the kind has taken */
 };
 
 /*
  * admit(a):
- * Reserve ${a->charge} for the calling thread.  OK; TOO_BIG; FULL.  Runs destructors and listeners of victims.
+ * Reserve ${a->charge} for the calling thread.  OK; TOO_BIG; FULL: then what it had is given back too.  Runs destructors
+ * and listeners of victims.
  */
 brim_status admit(struct admission *a);
 
@@ -32,6 +38,19 @@ brim_status admit(struct admission *a);
  * Give a reservation back.
  */
 void admit_undo(struct brim_cache *c, struct caller by, size_t charge);
+
+/*
+ * admit_cancel(a):
+ * Give back all that ${a}, which was OK, has reserved.
+ */
+void admit_cancel(struct admission *a);
+
+/*
+ * admit_to_loads(c, by, charge), admit_from_loads(c, by, charge):
+ * Make a reservation of the calling thread one of a load's, which any thread may end; and back.
+ */
+void admit_to_loads(struct brim_cache *c, struct caller by, size_t charge);
+void admit_from_loads(struct brim_cache *c, struct caller by, size_t charge);
 
 /*
  * admit_to_user(c, by, charge):
@@ -71,9 +90,16 @@ bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to,
 bool admit_entry(struct admission *a);
 
 /*
- * admit_evict(c, by, need, kind):
- * Evict by the policy until ${need} was freed or nothing more can go.  ${kind} number, or -1.  Returns what it freed.
+ * admit_evict(c, by, need, k):
+ * Evict, of kind ${k} or if NULL of all, until ${need} was freed or nothing more can go, whatever the floors.  Returns
+ * what it freed.
  */
-size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, int kind);
+size_t admit_evict(struct brim_cache *c, struct caller by, size_t need, const struct kind *k);
+
+/*
+ * admit_evict_kind(c, by, need, k, like):
+ * The same for an entry of kind ${k} that ${like}'s key goes on in, and often: fair also where the kind is rare.
+ */
+size_t admit_evict_kind(struct brim_cache *c, struct caller by, size_t need, struct kind *k, const struct entry *like);
 
 #endif

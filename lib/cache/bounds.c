@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "cache/admit.h"
 #include "cache/section.h"
+#include "cache/stale.h"
 
 enum { POLL_NS = 100000 };
 
@@ -39,7 +40,7 @@ size_t brim_count(const brim_cache *c)
  */
 static bool lower(brim_cache *c, size_t from, size_t to)
 {
-    struct admission a = {c, caller_of(c), from - to, NULL, NULL, 0, true};
+    struct admission a = {.cache = c, .by = caller_of(c), .charge = from - to, .now = cache_now_for_ages(c)};
     size_t taken = admit(&a) == BRIM_OK ? from - to : 0;
 
     if (admit_lower(c, a.by, from, to, taken))
@@ -64,7 +65,7 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
     dispose_waiting(c, NULL);
     room = budget_room(&c->budget) + (int64_t)limbo_charge(&c->limbo); /* what waits goes without our help */
     if (room < 0 && !dispose_is_under_way())
-        (void)admit_evict(c, caller_of(c), (size_t)-room, -1);
+        (void)admit_evict(c, caller_of(c), (size_t)-room, NULL);
     status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
     cache_drop_live(c, thread_self());
     return status;
@@ -72,7 +73,7 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
 
 brim_status brim_reserve(brim_cache *c, size_t cost)
 {
-    struct admission a = {.cache = c, .charge = cost, .keep_old = true};
+    struct admission a = {.cache = c, .charge = cost};
     brim_status status;
 
     if (c == NULL)
@@ -98,37 +99,75 @@ void brim_unreserve(brim_cache *c, size_t cost)
 
 /* ---- Trimming */
 
+/*
+ * A trim in an allocation that a trim makes, and so on, would never end: deep inside it gives back nothing.  Threads
+ * without a record of their own share one, and cannot tell.
+ */
+static bool trim_begin(struct thread *t)
+{
+    enum { NESTED = 4 };
+
+    if (t->reader.shared)
+        return true;
+    if (t->trimming >= NESTED)
+        return false;
+    t->trimming++;
+    return true;
+}
+
+static void trim_end(struct thread *t)
+{
+    if (!t->reader.shared)
+        t->trimming--;
+}
+
+static size_t charge_of(const brim_cache *c, const struct kind *k)
+{
+    return k != NULL ? tally_amount(&k->values) : brim_used(c);
+}
+
+/* Of kind ${k}, or if NULL of all.  What waits for sections or in queues goes without our help. */
+static size_t trim(brim_cache *c, const struct kind *k, size_t target)
+{
+    size_t before = charge_of(c, k), used, waiting, freed;
+
+    dispose_waiting(c, NULL);
+    stale_sweep_all(c);
+    used = charge_of(c, k);
+    freed = before > used ? before - used : 0;
+    if (k == NULL)
+        waiting = limbo_charge(&c->limbo) + (size_t)atom_load_relaxed(&c->queued); /* relaxed: a sum */
+    else
+        waiting = (c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0) + (size_t)atom_load_relaxed(&k->queued);
+    if (used > target && used - target > waiting)
+        freed += admit_evict(c, caller_of(c), used - target - waiting, k);
+    return freed;
+}
+
+static size_t trim_once(brim_cache *c, const struct kind *k, size_t target)
+{
+    struct thread *t = thread_self();
+    size_t freed;
+
+    if (!trim_begin(t))
+        return 0;
+    tally_add(&c->live, t); /* a callback may free the cache */
+    freed = trim(c, k, target);
+    cache_drop_live(c, t);
+    trim_end(t);
+    return freed;
+}
+
 size_t brim_trim(brim_cache *c, size_t target)
 {
-    size_t used, waiting, freed = 0;
-
-    if (c == NULL)
-        return 0;
-    tally_add(&c->live, thread_self());
-    dispose_waiting(c, NULL);
-    used = brim_used(c);
-    waiting = limbo_charge(&c->limbo); /* goes without our help */
-    if (used > target && used - target > waiting)
-        freed = admit_evict(c, caller_of(c), used - target - waiting, -1);
-    cache_drop_live(c, thread_self());
-    return freed;
+    return c != NULL ? trim_once(c, NULL, target) : 0;
 }
 
 size_t brim_trim_kind(brim_cache *c, const brim_kind *kind, size_t target)
 {
     struct kind *k = c == NULL ? NULL : kind != NULL ? kind_look_up(c, kind) : c->default_kind;
-    size_t used, waiting, freed = 0;
 
-    if (k == NULL)
-        return 0;
-    tally_add(&c->live, thread_self());
-    dispose_waiting(c, NULL);
-    waiting = c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0;
-    used = tally_amount(&k->values);
-    if (used > target && used - target > waiting)
-        freed = admit_evict(c, caller_of(c), used - target - waiting, (int)k->number);
-    cache_drop_live(c, thread_self());
-    return freed;
+    return k != NULL ? trim_once(c, k, target) : 0;
 }
 
 /* ---- Draining */

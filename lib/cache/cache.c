@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 #include "cache/dispose.h"
 #include "cache/fork.h"
+#include "cache/load.h"
 #include "cache/registry.h"
 #include "cache/section.h"
 #include "cache/walk.h"
+#include "entry/extra.h"
 
 enum {
     SHARDS_CHOSEN = 64,           /* at most, when the choice is ours */
@@ -35,6 +39,13 @@ void brim_entry_options_init_sized(brim_entry_options *o, size_t size)
     o->size = size;
 }
 
+void brim_claim_options_init_sized(brim_claim_options *o, size_t size)
+{
+    memset(o, 0, size);
+    o->size = size;
+    o->timeout_ms = -1;
+}
+
 static brim_status validate(const brim_options *o)
 {
     const brim_allocator *a = o->allocator;
@@ -45,8 +56,6 @@ static brim_status validate(const brim_options *o)
         return BRIM_INVALID;
     if (a != NULL && (a->size < sizeof *a || a->alloc == NULL || a->free == NULL))
         return BRIM_INVALID;
-    if (o->protect_frame || o->now != NULL)
-        return BRIM_UNSUPPORTED;
     return BRIM_OK;
 }
 
@@ -104,14 +113,14 @@ static bool copy_name(struct brim_cache *c, const char *name)
     return c->name != NULL;
 }
 
-static bool make_shards(struct brim_cache *c, brim_objective objective, uint64_t seed, struct budget *entries)
+static bool make_shards(struct brim_cache *c, brim_objective objective, uint64_t seed)
 {
     c->shards = mem_alloc_zeroed(&c->mem, sizeof *c->shards << c->shard_bits, CACHE_ALIGN);
     c->roots = mem_alloc_zeroed(&c->mem, sizeof *c->roots << c->shard_bits, CACHE_ALIGN);
     if (c->shards == NULL || c->roots == NULL)
         return false;
     while (c->shard_count < 1u << c->shard_bits) {
-        if (!shard_init(&c->shards[c->shard_count], &c->roots[c->shard_count], &c->mem, entries, objective, &c->adapt,
+        if (!shard_init(&c->shards[c->shard_count], &c->roots[c->shard_count], &c->common, objective,
                         seed + c->shard_count, c->shard_bits))
             return false;
         c->shard_count++;
@@ -151,6 +160,16 @@ no_stripes:
     return NULL;
 }
 
+static void fill_common(struct brim_cache *c, const brim_options *o)
+{
+    c->common.mem = &c->mem;
+    c->common.entries = o->max_entries != 0 ? &c->entries : NULL;
+    c->common.adapt = &c->adapt;
+    c->common.limit_of = kind_limit;
+    c->common.protect = o->protect_frame;
+    atom_store_relaxed(&c->common.stamp, STAMP);
+}
+
 static brim_status fill(struct brim_cache *c, const brim_options *o, uint64_t seed)
 {
     brim_status status;
@@ -159,13 +178,16 @@ static brim_status fill(struct brim_cache *c, const brim_options *o, uint64_t se
     c->borrow = o->borrow;
     c->shard_bits = choose_shard_bits(o);
     c->shard_shift = 32 - c->shard_bits;
+    c->now = o->now;
+    c->now_arg = o->now_arg;
     c->gone = o->gone;
     c->gone_arg = o->gone_arg;
     hasher_init(&c->hash, o->hash, seed);
     tally_init(&c->live);
     budget_init(&c->budget, o->capacity);
     budget_init(&c->entries, o->max_entries);
-    if (!copy_name(c, o->name) || !make_shards(c, o->objective, seed, o->max_entries != 0 ? &c->entries : NULL))
+    fill_common(c, o);
+    if (!copy_name(c, o->name) || !make_shards(c, o->objective, seed))
         return BRIM_NOMEM;
     if ((status = kind_get(c, o->kind, &c->default_kind)) != BRIM_OK)
         return status;
@@ -232,6 +254,7 @@ void brim_cache_free(brim_cache *c)
         return;
     for (unsigned i = 0; i < c->shard_count; i++)
         shard_close(&c->shards[i]);
+    load_end_all(c, true);
     walk_remove_all(c, BRIM_FREED);
     kinds_close(c);
     (void)tally_close(&c->live); /* never the last: our own hold is still among them */
@@ -240,14 +263,36 @@ void brim_cache_free(brim_cache *c)
     cache_drop_live(c, thread_self());
 }
 
+/* ---- Time */
+
+uint64_t cache_now(const struct brim_cache *c)
+{
+    uint64_t now = c->now != NULL ? c->now(c->now_arg) : clock_now();
+
+    return now < UINT64_MAX ? now + 1 : now;
+}
+
+uint32_t cache_tick(const struct brim_cache *c)
+{
+    return (uint32_t)((c->now != NULL ? c->now(c->now_arg) : clock_coarse()) >> STAMP_TICK_NS_SHIFT);
+}
+
+uintptr_t cache_birth(const struct brim_cache *c, bool used)
+{
+    uintptr_t fresh = !used && c->common.protect ? STAMP_FRESH : 0;
+    /* Relaxed: a frame begins when it is seen to. */
+    uintptr_t now = atom_load_relaxed(&((struct brim_cache *)(uintptr_t)c)->common.stamp);
+
+    return (uintptr_t)cache_tick(c) << STAMP_BORN_SHIFT | now | fresh;
+}
+
 /* ---- Small things */
 
 size_t cache_entry_cost(const struct entry *e)
 {
-    size_t len, charge = entry_cost(e);
+    size_t charge = entry_cost(e);
 
     if (entry_flags(e) & ENTRY_UNCHARGED)
         return charge;
-    (void)entry_key(e, &len);
-    return charge - cache_overhead(cache_of(e), len);
+    return charge - (cache_of(e)->charge_overhead ? cache_overhead(cache_of(e), extra_size_of(e)) : 0);
 }

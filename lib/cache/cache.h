@@ -3,7 +3,7 @@
  * A cache, as the files of this folder share it.  It lives until brim_cache_free was called and the last entry that a
  * handle stands on is freed.
  *
- *   budget.room = capacity - sum of kinds' values.amount - sum of stripes' reserved - reserved_by_user
+ *   budget.room = capacity - sum of kinds' values.amount - sum of stripes' reserved - by_user - by_loads
  *
  * when nothing is under way; brim_check looks.
  */
@@ -31,8 +31,13 @@ struct brim_cache {
     bool charge_overhead, borrow;
     struct kind *default_kind;
     char *name;
+    uint64_t (*now)(void *); /* NULL: the system's clock */
+    void *now_arg;
     void (*gone)(void *);
     void *gone_arg;
+
+    struct shard_common common; /* in it: the stamp that look-ups give, and whether there is something to sweep */
+    ATOM(uint32_t) ages;        /* some entry has had ages */
 
     struct stripes stripes;
     struct slab slab;
@@ -41,8 +46,15 @@ struct brim_cache {
     struct policy_adapt adapt;     /* all shards': which mode of eviction suits */
     struct budget entries;         /* of max_entries */
     ATOM(uint64_t) by_user;        /* reserved by brim_reserve */
-    ATOM(uint64_t) uncharged;      /* cost of wrapped values */
+    ATOM(uint64_t) by_loads;       /* reserved by loads under way */
+    ATOM(uint64_t) group_clock;    /* ticks with each invalidation, before that takes effect */
+    ATOM(uint64_t) queued;         /* charge of what waits in queues */
+    ATOM(uint64_t) frame;          /* written under kind_lock, with common.stamp */
+    ATOM(uint64_t) frame_evictions;
     ATOM(struct thread *) turn;    /* the large admission that keeps what it has: see admit.c */
+    ATOM(uint32_t) orphaned;         /* there are some of the next two, under kind_lock: */
+    struct waiter *orphans;          /* in the child of a fork: of loads whose owners are gone, still to be told; */
+    struct flight *orphan_flights;   /*   and those loads: cache/load.c */
     struct lock kind_lock;
     ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
     struct limbo limbo;        /* with borrow only, as the next five */
@@ -89,14 +101,40 @@ static inline bool cache_key_is_bad(const void *key, size_t key_len)
 }
 
 /*
- * cache_overhead(c, key_len):
- * What an entry is charged beyond its cost: 0, or with options.charge_overhead the memory it takes: itself, and at
- * the worst the index's part.
+ * cache_overhead(c, size):
+ * What an entry of ${size} bytes is charged beyond its cost: 0, or with options.charge_overhead the memory it takes:
+ * itself, and at the worst the index's part.
  */
-static inline size_t cache_overhead(const struct brim_cache *c, size_t key_len)
+static inline size_t cache_overhead(const struct brim_cache *c, size_t size)
 {
-    return unlikely(c->charge_overhead) ? (entry_size(key_len) + 31) / 32 * 32 + 19 : 0;
+    return unlikely(c->charge_overhead) ? (size + 31) / 32 * 32 + 19 : 0;
 }
+
+/* It is used now. */
+static inline void cache_use(struct brim_cache *c, struct entry *e)
+{
+    entry_mark_used(e);
+    entry_stamp(e, atom_load_relaxed(&c->common.stamp)); /* relaxed: a frame begins when it is seen to */
+}
+
+/*
+ * cache_now(c):
+ * Nanoseconds on its clock, and one: never 0.  User code: no lock held, in no section of the process's.
+ */
+uint64_t cache_now(const struct brim_cache *c);
+
+/* The same, where it matters only if some entry has ages; else 0. */
+static inline uint64_t cache_now_for_ages(const struct brim_cache *c)
+{
+    /* Relaxed: who inserted such an entry before knows it. */
+    return unlikely(atom_load_relaxed(&((struct brim_cache *)(uintptr_t)c)->ages)) ? cache_now(c) : 0;
+}
+
+/* The stamp of an entry that is inserted now; ${used}: and used. */
+uintptr_t cache_birth(const struct brim_cache *c, bool used);
+
+/* Its clock in the ticks of stamps; not to be called where cache_now is not. */
+uint32_t cache_tick(const struct brim_cache *c);
 
 /*
  * cache_entry_cost(e):

@@ -3,6 +3,8 @@
 
 #include "brim_debug.h"
 #include "cache/cache.h"
+#include "cache/find.h"
+#include "cache/stats.h"
 
 #define SUM(c, field) stripes_sum(&(c)->stripes, offsetof(struct stripe, field))
 
@@ -81,12 +83,13 @@ static struct totals totals_of(brim_cache *c)
     for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next) {
         s.should += tally_amount(&k->values);
         s.values += tally_count(&k->values);
+        s.activity += kind_sum(k, offsetof(struct kind_counts, insertions));
     }
-    s.should += atom_load_relaxed(&c->by_user);
+    s.should += atom_load_relaxed(&c->by_user) + atom_load_relaxed(&c->by_loads);
     s.used = (uint64_t)((int64_t)budget_capacity(&c->budget) - budget_room(&c->budget));
     s.count = brim_count(c);
     s.quiet = dying == destroyed && reserved == 0;
-    s.activity = dying + SUM(c, insertions) + SUM(c, hits) + SUM(c, misses) + s.used * 31 + s.should * 17;
+    s.activity += dying + stats_hits(c) + SUM(c, misses) + s.used * 31 + s.should * 17;
     return s;
 }
 
@@ -147,7 +150,7 @@ void brim_dump(brim_cache *c, FILE *file)
         while ((n = shard_hold_some(&c->shards[i], &cursor, e, caller_of(c).st)) > 0) {
             for (unsigned j = 0; j < n; j++) {
                 dump_entry(file, e[j]);
-                brim_release(ref_of(e[j]));
+                find_let_go(e[j]);
             }
         }
     }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/admit.h"
+#include "cache/group.h"
+#include "cache/queue.h"
 
 struct disposal {
     struct entry_list left;
+    struct entry_list collected; /* from a queue */
     struct brim_cache *waiting; /* its limbo is to be looked at; counted alive, as all of */
     struct brim_cache *asked;   /* a list of those for which callbacks have asked the same */
     struct claim *claim;
@@ -12,6 +15,8 @@ static void retire(struct brim_cache *c, struct entry *e)
 {
     struct thread *t = thread_self();
 
+    if (unlikely(entry_flags(e) & ENTRY_GROUPS))
+        groups_drop(e);
     slab_retire(&c->slab, t, e, entry_flags(e) & ENTRY_CLASS);
     cache_drop_live(c, t);
 }
@@ -29,15 +34,28 @@ void dispose_key(struct entry *e)
         retire(c, e);
 }
 
+/* Of an eviction: the bucket is the bit length of the age in ticks. */
+static unsigned age_bucket(const struct brim_cache *c, uint32_t born)
+{
+    uint32_t mask = (1u << (64 - STAMP_BORN_SHIFT)) - 1, age = (cache_tick(c) - born) & mask;
+    unsigned bucket = age == 0 ? 0 : 32u - (unsigned)__builtin_clz(age);
+
+    return bucket < BRIM_AGES ? bucket : BRIM_AGES - 1;
+}
+
 static void announce(struct brim_cache *c, struct entry *e)
 {
-    const brim_kind *kind = kind_of(e)->user;
-    brim_cause cause = (brim_cause)e->priority;
+    struct kind *k = kind_of(e);
+    const brim_kind *kind = k->user;
+    brim_cause cause = (brim_cause)(e->priority & ((1u << ENTRY_BORN_SHIFT) - 1));
+    uint32_t born = e->priority >> ENTRY_BORN_SHIFT;
     size_t len;
     const void *key = entry_key(e, &len);
 
     e->priority = ENTRY_NO_CAUSE;
-    stripe_add(caller_of(c).st, left[cause], 1);
+    kind_count(k, thread_self(), left[cause], 1);
+    if (cause == BRIM_EVICTED)
+        kind_count(k, thread_self(), eviction_age[age_bucket(c, born)], 1);
     if (kind != NULL && kind->removed != NULL)
         kind->removed(entry_flags(e) & ENTRY_ANONYMOUS ? NULL : key, len, shared_get(e->value), cache_entry_cost(e),
                       cause, kind->arg);
@@ -58,6 +76,29 @@ static void destroy_value(struct entry *e)
         kind->destroy(value, cache_entry_cost(e), kind->arg);
 }
 
+/* Its owner will destroy it. */
+static bool enqueue(struct brim_cache *c, struct entry *e)
+{
+    struct kind *k = kind_of(e);
+    size_t charge = entry_flags(e) & ENTRY_UNCHARGED ? 0 : entry_cost(e);
+
+    if (likely(k->queue == NULL) || shared_get(e->value) == NULL)
+        return false;
+    /* Relaxed, all: sums.  Before: it may be collected at once. */
+    (void)atom_add_relaxed(&k->queued, (uint64_t)charge);
+    (void)atom_add_relaxed(&k->queued_values, (uint64_t)1);
+    (void)atom_add_relaxed(&c->queued, (uint64_t)charge);
+    stripe_add(caller_of(c).st, destroyed, 1); /* passed on */
+    e->eviction = 0;
+    if (queue_push(k->queue, e))
+        return true;
+    stripe_add(caller_of(c).st, dying, 1);
+    (void)atom_sub_relaxed(&k->queued, (uint64_t)charge);
+    (void)atom_sub_relaxed(&k->queued_values, (uint64_t)1);
+    (void)atom_sub_relaxed(&c->queued, (uint64_t)charge);
+    return false;
+}
+
 /* The value is ours alone. */
 static void end_value(struct brim_cache *c, struct entry *e, struct claim *claim)
 {
@@ -69,7 +110,7 @@ static void end_value(struct brim_cache *c, struct entry *e, struct claim *claim
     destroy_value(e);
     by = caller_of(c);
     if (entry_flags(e) & ENTRY_UNCHARGED)
-        (void)atom_sub_relaxed(&c->uncharged, (uint64_t)charge); /* relaxed: a statistic */
+        (void)atom_sub_relaxed(&k->uncharged, (uint64_t)charge); /* relaxed: a statistic */
     else
         admit_freed(c, by, k, charge, keep);
     if (keep)
@@ -77,6 +118,25 @@ static void end_value(struct brim_cache *c, struct entry *e, struct claim *claim
     stripe_add(by.st, destroyed, 1);
     kind_destroyed(k, by.t);
     dispose_key(e);
+}
+
+static void end_or_enqueue(struct brim_cache *c, struct entry *e, struct claim *claim)
+{
+    if (!enqueue(c, e))
+        end_value(c, e, claim);
+}
+
+static void end_collected(struct entry *e)
+{
+    struct brim_cache *c = cache_of(e);
+    struct kind *k = kind_of(e);
+    size_t charge = entry_flags(e) & ENTRY_UNCHARGED ? 0 : entry_cost(e);
+
+    stripe_add(caller_of(c).st, dying, 1);
+    (void)atom_sub_relaxed(&k->queued, (uint64_t)charge);
+    (void)atom_sub_relaxed(&k->queued_values, (uint64_t)1);
+    (void)atom_sub_relaxed(&c->queued, (uint64_t)charge);
+    end_value(c, e, NULL);
 }
 
 /* Give back the link's ref, which came to us with the victim. */
@@ -106,7 +166,7 @@ static void end_waiting(struct disposal *d, struct brim_cache *c)
         /* Whoever evicted it: what it frees is ours now. */
         e->eviction = entry_flags(e) & ENTRY_UNCHARGED ? 0 : ENTRY_CLAIMED;
         if (entry_end_wait(e))
-            end_value(c, e, d->claim);
+            end_or_enqueue(c, e, d->claim);
         else
             stripe_add(caller_of(c).st, destroyed, 1); /* held again: the end is another's */
     }
@@ -174,7 +234,7 @@ static void end_entry(struct disposal *d, struct entry *e)
     if (c->borrow)
         wait_for_sections(d, c, e);
     else
-        end_value(c, e, d->claim);
+        end_or_enqueue(c, e, d->claim);
 }
 
 static void run(struct disposal *d)
@@ -183,6 +243,8 @@ static void run(struct disposal *d)
     for (;;) {
         if (d->left.head != NULL)
             end_entry(d, entry_list_pop(&d->left));
+        else if (d->collected.head != NULL)
+            end_collected(entry_list_pop(&d->collected));
         else if (d->waiting != NULL)
             end_noted(d);
         else if (d->asked != NULL)
@@ -203,6 +265,17 @@ void dispose(struct entry_list *left, struct claim *claim)
     if (thread_tls.disposal != NULL)
         entry_list_join(&thread_tls.disposal->left, &d.left);
     else
+        run(&d);
+}
+
+void dispose_collected(struct entry_list *list)
+{
+    struct disposal d = {.collected = *list}, *outer = thread_tls.disposal;
+
+    list->head = list->tail = NULL;
+    if (outer != NULL)
+        entry_list_join(&outer->collected, &d.collected);
+    else if (d.collected.head != NULL)
         run(&d);
 }
 

@@ -3,7 +3,8 @@
  * What happens to entries that have left: announced to their kind's listener, and, when nobody holds them, destroyed,
  * one before the next, no lock held, in no section of the library's own (G1, G3).  A call made by one of these
  * callbacks adds what it made leave to the list of the outermost call, so that the stack stays bounded.  In a cache
- * with options.borrow values are not destroyed at once: they go to its limbo, and from there as soon as they may.
+ * with options.borrow values are not destroyed at once: they go to its limbo, and from there as soon as they may.  Those
+ * of a kind with a queue go there then, and end when their owner collects.
  */
 #ifndef BRIM_CACHE_DISPOSE_H
 #define BRIM_CACHE_DISPOSE_H
@@ -22,6 +23,12 @@ struct claim {
  * End all of ${left}.  What those flagged CLAIMED free goes to ${claim}.
  */
 void dispose(struct entry_list *left, struct claim *claim);
+
+/*
+ * dispose_collected(list):
+ * End all of ${list}, which have waited in a queue.
+ */
+void dispose_collected(struct entry_list *list);
 
 /*
  * dispose_waiting(c, claim):

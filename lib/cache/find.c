@@ -1,86 +1,163 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache/dispose.h"
 #include "cache/find.h"
+
+#include "cache/pins.h"
+
 #include "entry/slot.h"
+
+/* ---- What may be stale */
+
+void find_drop(struct entry *e, struct thread *t, struct entry_list *last)
+{
+    section_enter(t);
+    ref_let_go(e, t, last);
+    section_leave(t);
+}
+
+bool find_settle_slow(struct entry *e, struct thread *t, struct entry_list *last)
+{
+    struct brim_cache *c = cache_of(e);
+
+    if (stale_is(c, e, true)) {
+        find_drop(e, t, last);
+        return false;
+    }
+    stripe_add(stripe_ready(&c->stripes, t), hits[entry_kind_slot(e)], 1);
+    return true;
+}
+
+struct entry *find_again(struct brim_cache *c, struct caller by, uint64_t hash, const void *key, size_t key_len,
+                         struct entry *e, bool use, struct entry_list *last)
+{
+    while (e != NULL && stale_is(c, e, use)) {
+        bool is_it = entry_is_linked(e); /* after it was seen to be stale: then the key has nothing else */
+
+        find_drop(e, by.t, last);
+        if (is_it)
+            return NULL;
+        section_enter(by.t);
+        e = shard_find(cache_index(c, hash_place(hash)), hash, key, key_len, by.st, last);
+        section_leave(by.t);
+    }
+    return e;
+}
+
+struct entry *find_peek_again(struct brim_cache *c, struct thread *t, uint64_t hash, const void *key, size_t key_len,
+                              struct entry *e)
+{
+    while (e != NULL && stale_is(c, e, true)) {
+        if (entry_is_linked(e)) /* after it was seen to be stale */
+            return NULL;
+        section_enter(t);
+        e = shard_peek(cache_index(c, hash_place(hash)), hash, key, key_len);
+        section_leave(t);
+    }
+    return e;
+}
+
+struct entry *find_hold(struct brim_cache *c, struct caller by, uint64_t hash, const void *key, size_t key_len,
+                        struct entry_list *last)
+{
+    struct entry *e;
+
+    section_enter(by.t);
+    e = shard_find(cache_index(c, hash_place(hash)), hash, key, key_len, by.st, last);
+    section_leave(by.t);
+    return e != NULL ? find_again(c, by, hash, key, key_len, e, false, last) : NULL;
+}
+
+/* ---- The public calls */
 
 __attribute__((flatten)) brim_ref *brim_find(brim_cache *c, const void *key, size_t key_len)
 {
     struct entry_list last = {NULL, NULL};
     struct caller by;
     struct entry *e;
-    uint64_t hash;
 
     if (c == NULL || cache_key_is_bad(key, key_len))
         return NULL;
     by = caller_of(c);
-    hash = hash_bytes(&c->hash, key, key_len);
-    section_enter(by.t);
-    e = shard_find(cache_index(c, hash_place(hash)), hash, key, key_len, by.st, &last);
-    if (likely(e != NULL)) {
-        entry_mark_used(e);
-        stripe_add(by.st, hits, 1);
-    } else {
+    e = find_hit(c, by, hash_bytes(&c->hash, key, key_len), key, key_len, &last);
+    if (unlikely(e == NULL))
         stripe_add(by.st, misses, 1);
-    }
-    section_leave(by.t);
     if (unlikely(last.head != NULL))
         dispose_lasts(&last); /* last of all: a destructor may free the cache */
-    return e != NULL ? ref_of(e) : NULL;
+    return e != NULL ? pins_ref(ref_of(e)) : NULL;
+}
+
+/* One that may be stale is held while that is looked at. */
+static bool contains_extra(brim_cache *c, uint64_t hash, const void *key, size_t key_len)
+{
+    struct entry_list last = {NULL, NULL};
+    struct caller by = caller_of(c);
+    struct entry *e = find_hold(c, by, hash, key, key_len, &last);
+
+    if (e != NULL)
+        find_drop(e, by.t, &last);
+    dispose_lasts(&last);
+    return e != NULL;
 }
 
 bool brim_contains(brim_cache *c, const void *key, size_t key_len)
 {
     struct thread *t;
+    struct entry *e;
     uint64_t hash;
-    bool there;
+    bool there, extra;
 
     if (c == NULL || cache_key_is_bad(key, key_len))
         return false;
     t = thread_self();
     hash = hash_bytes(&c->hash, key, key_len);
     section_enter(t);
-    there = shard_peek(cache_index(c, hash_place(hash)), hash, key, key_len) != NULL;
+    e = shard_peek(cache_index(c, hash_place(hash)), hash, key, key_len);
+    there = e != NULL;
+    extra = there && (entry_flags(e) & ENTRY_EXTRA) != 0;
     section_leave(t);
-    return there;
+    return unlikely(extra) ? contains_extra(c, hash, key, key_len) : there;
 }
 
-bool brim_remove(brim_cache *c, const void *key, size_t key_len)
+bool find_key(struct entry *e, struct entry_list *last)
 {
-    struct entry_list left = {NULL, NULL};
-    uint64_t hash;
-    bool removed;
+    struct thread *t = thread_self();
+    bool held;
 
-    if (c == NULL || cache_key_is_bad(key, key_len))
-        return false;
-    dispose_waiting(c, NULL);
-    hash = hash_bytes(&c->hash, key, key_len);
-    shard_prefetch(cache_shard(c, hash_place(hash)), cache_index(c, hash_place(hash)), hash);
-    removed = shard_remove_key(cache_shard(c, hash_place(hash)), hash, key, key_len, caller_of(c).st, &left);
-    dispose(&left, NULL);
-    return removed;
+    section_enter(t);
+    held = find_by_handle(e, t, last);
+    section_leave(t);
+    return held && find_settle(e, t, last);
 }
 
-brim_ref *brim_key_find(brim_key *key)
+__attribute__((flatten)) brim_ref *brim_key_find(brim_key *key)
 {
     struct entry_list last = {NULL, NULL};
     struct entry *e = entry_of_key(key);
-    struct thread *t;
     bool held;
 
     if (key == NULL)
         return NULL;
-    t = thread_self();
-    section_enter(t);
-    held = find_by_handle(e, t, true, &last);
-    section_leave(t);
+    held = find_key(e, &last);
+    if (unlikely(!held))
+        stripe_add(stripe_ready(&cache_of(e)->stripes, thread_self()), misses, 1);
     if (unlikely(last.head != NULL))
         dispose_lasts(&last);
-    return held ? ref_of(e) : NULL;
+    return held ? pins_ref(ref_of(e)) : NULL;
 }
 
-/* An entry that has left is a miss only while the slot still names it (G6). */
+/* ${e}, held, may be stale.  ${*again}: the slot names another by now; seen while our hold keeps its memory its own. */
+static bool settle_in_slot(struct slot *s, struct entry *e, struct thread *t, bool *again, struct entry_list *last)
+{
+    if (!stale_is(cache_of(e), e, true))
+        return find_settle(e, t, last);
+    *again = slot_peek(s) != e;
+    find_drop(e, t, last);
+    return false;
+}
+
+/* An entry that has left is a miss only while the slot still names it (G6); so is a stale one. */
 brim_ref *brim_slot_find(brim_slot *slot)
 {
+    struct slot *s = (struct slot *)(void *)slot;
     struct entry *e;
     bool held, again;
 
@@ -91,13 +168,15 @@ brim_ref *brim_slot_find(brim_slot *slot)
         struct thread *t = thread_self();
 
         section_enter(t);
-        e = slot_peek((struct slot *)(void *)slot);
-        held = e != NULL && find_by_handle(e, t, false, &last);
-        again = e != NULL && !held && slot_peek((struct slot *)(void *)slot) != e;
+        e = slot_peek(s);
+        held = e != NULL && find_by_handle(e, t, &last);
+        again = e != NULL && !held && slot_peek(s) != e;
         if (e != NULL && !held && !again)
             stripe_add(stripe_ready(&cache_of(e)->stripes, t), misses, 1);
         section_leave(t);
+        if (unlikely(held && (entry_flags(e) & ENTRY_EXTRA)))
+            held = settle_in_slot(s, e, t, &again, &last);
         dispose_lasts(&last);
     } while (again);
-    return held ? ref_of(e) : NULL;
+    return held ? pins_ref(ref_of(e)) : NULL;
 }

@@ -3,7 +3,11 @@
 
 #include <pthread.h>
 
+#include "cache/load.h"
+#include "cache/pins.h"
+#include "cache/queue.h"
 #include "cache/registry.h"
+#include "cache/wait.h"
 #include "part/window.h"
 
 static struct brim_cache *list; /* as registry_lock gave it; valid between prepare and parent or child */
@@ -11,10 +15,14 @@ static struct brim_cache *list; /* as registry_lock gave it; valid between prepa
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
 
-/* By rank: the list, every shard, what they adapt by, every slab, every list of kinds and limbo.  Then nobody is in a window. */
+/*
+ * By rank: the list, the waits, every shard, what they adapt by, every slab, every list of kinds and limbo, the queues.
+ * Then nobody is in a window.
+ */
 static void prepare(void)
 {
     list = registry_lock();
+    lock_acquire(waits_lock());
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_acquire_same_rank(&c->shards[i].lock);
@@ -26,12 +34,18 @@ static void prepare(void)
         lock_acquire_same_rank(&c->kind_lock);
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->limbo.lock);
+    lock_acquire(queues_lock());
+    if (pins_lock() != NULL)
+        lock_acquire(pins_lock());
     window_close_gate();
 }
 
 static void parent(void)
 {
     window_open_gate();
+    if (pins_lock() != NULL)
+        lock_release(pins_lock());
+    lock_release(queues_lock());
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
         lock_release(&c->limbo.lock);
         lock_release(&c->kind_lock);
@@ -40,6 +54,7 @@ static void parent(void)
         for (unsigned i = 0; i < c->shard_count; i++)
             lock_release(&c->shards[i].lock);
     }
+    lock_release(waits_lock());
     registry_unlock();
 }
 
@@ -65,6 +80,17 @@ static void end_stripe(struct stripe *st, void *arg)
     atom_store_relaxed(&st->destroyed, atom_load_relaxed(&st->dying));
 }
 
+/* What was reserved for loads that are known; what vanished threads had reserved for others is room again. */
+static void renew_by_loads(struct brim_cache *c)
+{
+    size_t sum = load_reserved(c->orphan_flights);
+
+    for (unsigned i = 0; i < c->shard_count; i++)
+        sum += load_reserved(c->shards[i].flights.list);
+    budget_give(&c->budget, (size_t)atom_load_relaxed(&c->by_loads) - sum);
+    atom_store_relaxed(&c->by_loads, (uint64_t)sum);
+}
+
 static void child(void)
 {
     struct thread *self = thread_self();
@@ -73,7 +99,9 @@ static void child(void)
         struct orphan o = {c, stripe_of(&c->stripes, self)};
         stripes_each(&c->stripes, end_stripe, &o);
         for (unsigned i = 0; i < c->shard_count; i++)
-            shard_child(&c->shards[i]);
+            shard_child(&c->shards[i], self, &c->orphans, &c->orphan_flights);
+        renew_by_loads(c);
+        atom_store_relaxed(&c->orphaned, c->orphans != NULL || c->orphan_flights != NULL);
         if (atom_load_relaxed(&c->turn) != self)
             atom_store_relaxed(&c->turn, NULL);
     }
@@ -83,7 +111,7 @@ static void child(void)
 
 static void start(void)
 {
-    ready = registry_start() && pthread_atfork(prepare, parent, child) == 0;
+    ready = registry_start() && waits_lock() != NULL && queues_lock() != NULL && pthread_atfork(prepare, parent, child) == 0;
 }
 
 bool fork_start(void)

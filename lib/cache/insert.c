@@ -3,55 +3,98 @@
 
 #include <string.h>
 
+#include "cache/find.h"
+#include "cache/group.h"
+#include "cache/load.h"
+#include "cache/pins.h"
+#include "cache/stale.h"
+
 brim_status insert_options(struct brim_cache *c, const brim_entry_options *o, struct insertion *in)
 {
-    const brim_kind *kind = NULL;
+    brim_status status;
 
     in->cache = c;
     in->work = policy_pack_work(0);
-    if (o != NULL) {
-        if (o->size < sizeof *o || o->priority < -1 || o->priority > 1)
-            return BRIM_INVALID;
-        if (o->group != NULL || o->more_groups[0] != NULL || o->more_groups[1] != NULL || o->more_groups[2] != NULL ||
-            o->max_age != 0 || o->max_idle != 0)
-            return BRIM_UNSUPPORTED;
-        in->work = policy_pack_work(o->work);
-        in->priority = o->priority;
-        in->only_if_absent = o->only_if_absent;
-        in->drop_old = o->drop_old;
-        kind = o->kind;
-    }
-    if (kind != NULL)
-        return kind_get(c, kind, &in->kind);
     in->kind = c->default_kind;
-    return BRIM_OK;
+    if (o == NULL)
+        return BRIM_OK;
+    if (o->size < sizeof *o || o->priority < -1 || o->priority > 1)
+        return BRIM_INVALID;
+    in->work = policy_pack_work(o->work);
+    in->priority = o->priority;
+    in->only_if_absent = o->only_if_absent;
+    in->drop_old = o->drop_old;
+    in->extra.max_age = o->max_age;
+    in->extra.max_idle = o->max_idle;
+    status = group_join(c, o, &in->extra);
+    if (status == BRIM_INVALID)
+        return status;
+    if (o->kind != NULL) {
+        brim_status known = kind_get(c, o->kind, &in->kind);
+        if (known != BRIM_OK)
+            return known;
+    }
+    return status;
 }
 
-static struct entry *make_entry(const struct insertion *in, struct thread *t, uint64_t hash)
+/* ---- Making an entry */
+
+struct entry *insert_alloc(const struct insertion *in, struct thread *t, uint64_t hash, size_t size)
 {
     struct brim_cache *c = in->cache;
-    size_t size = entry_size(in->key_len);
     struct entry *e = slab_alloc(&c->slab, t, size);
 
     if (e == NULL)
         return NULL;
     tally_add(&c->live, t);
-    entry_init(e, in->key, in->key_len, in->value, in->cost + cache_overhead(c, in->key_len));
+    entry_init(e, in->key, in->key_len, NULL, 0);
     e->place = hash_place(hash);
-    e->work = in->work;
-    e->kind_flags = in->kind->number << 8 | slab_class_of(size) | (in->anonymous ? ENTRY_ANONYMOUS : 0u) |
-                    (uint32_t)(in->priority + 1) << ENTRY_PRIORITY_SHIFT;
+    e->kind_flags = slab_class_of(size) | (in->anonymous ? ENTRY_ANONYMOUS : 0u);
     return e;
 }
+
+void insert_fill(const struct insertion *in, struct entry *e)
+{
+    e->work = in->work;
+    e->kind_flags = in->kind->number << 8 | (entry_flags(e) & (ENTRY_CLASS | ENTRY_ANONYMOUS)) |
+                    (uint32_t)(in->priority + 1) << ENTRY_PRIORITY_SHIFT | extra_flags(&in->extra);
+    extra_init(e, &in->extra, 0);
+    groups_count(&in->extra);
+    if (extra_has_ages(&in->extra))
+        atom_store_relaxed(&in->cache->ages, 1); /* relaxed: before it is linked */
+}
+
+size_t insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost)
+{
+    struct brim_cache *c = in->cache;
+    size_t charge = cost + (c->charge_overhead ? cache_overhead(c, extra_size_of(e)) : 0);
+
+    shared_set(e->value, value);
+    atom_store_relaxed(&e->cost, charge); /* relaxed, both: it is ours alone still */
+    atom_store_relaxed(&e->next, cache_birth(c, in->refs > 0));
+    if (entry_flags(e) & ENTRY_AGES)
+        extra_born(e, cache_now(c));
+    return charge;
+}
+
+static struct entry *make_entry(const struct insertion *in, struct thread *t, uint64_t hash)
+{
+    struct entry *e = insert_alloc(in, t, hash, extra_size(in->key_len, &in->extra));
+
+    if (e == NULL)
+        return NULL;
+    insert_fill(in, e);
+    (void)insert_set_value(in, e, in->value, in->cost);
+    return e;
+}
+
+/* ---- Linking it */
 
 static struct entry *hold_existing(const struct insertion *in, struct caller by, uint64_t hash)
 {
     struct entry_list last = {NULL, NULL};
-    struct entry *e;
+    struct entry *e = find_hold(in->cache, by, hash, in->key, in->key_len, &last);
 
-    section_enter(by.t);
-    e = shard_find(cache_index(in->cache, hash_place(hash)), hash, in->key, in->key_len, by.st, &last);
-    section_leave(by.t);
     dispose_lasts(&last);
     return e;
 }
@@ -59,32 +102,53 @@ static struct entry *hold_existing(const struct insertion *in, struct caller by,
 static void remove_old(const struct insertion *in, struct caller by, uint64_t hash)
 {
     struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
+    bool removed;
 
-    (void)shard_remove_key(cache_shard(in->cache, hash_place(hash)), hash, in->key, in->key_len, by.st, &left);
+    (void)shard_remove_key(cache_shard(in->cache, hash_place(hash)), hash, in->key, in->key_len,
+                           cache_now_for_ages(in->cache), &removed, by.st, &left, &forgotten);
+    load_free(forgotten);
     dispose(&left, NULL);
 }
 
-/* The room is reserved: make it the entry's. */
-static brim_status link_entry(struct insertion *in, struct admission *a, struct entry *e)
+enum shard_outcome insert_link(const struct insertion *in, struct admission *a, struct shard_link *l, struct entry *e,
+                               struct entry_list *left)
 {
     struct shard *sh = cache_shard(in->cache, e->place);
-    struct entry_list left = {NULL, NULL};
-    struct shard_link l = {.e = e, .refs = in->refs, .keys = in->keys, .only_if_absent = in->only_if_absent};
     enum shard_outcome outcome;
 
-    l.tag = hash_tag(a->hash);
-    l.values = &in->kind->values;
-    l.expected = a->keep_old ? in->expected : NULL;
-    while ((outcome = shard_link(sh, &l, a->by.t, a->by.st, &left)) == SHARD_NO_ENTRY)
+    l->e = e;
+    l->tag = hash_tag(a->hash);
+    l->values = &in->kind->values;
+    l->now = a->now;
+    l->counted = a->counted;
+    while ((outcome = shard_link(sh, l, a->by.t, a->by.st, left)) == SHARD_NO_ENTRY)
         if (!admit_entry(a))
-            return BRIM_FULL;
-    dispose(&left, NULL);
+            break;
+    if (outcome == SHARD_LINKED)
+        kind_count(in->kind, a->by.t, insertions, 1);
+    load_free(l->forgotten);
+    stale_sweep(sh, a->now, a->by, left);
+    return outcome;
+}
+
+static brim_status link_entry(struct insertion *in, struct admission *a, struct entry *e)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l = {.refs = in->refs, .keys = in->keys, .only_if_absent = in->only_if_absent};
+    enum shard_outcome outcome;
+
+    l.expected = a->keep_old ? in->expected : NULL;
+    outcome = insert_link(in, a, &l, e, &left);
+    dispose(&left, NULL); /* last of all: a callback may free the cache */
     switch (outcome) {
     case SHARD_LINKED:
         return BRIM_OK;
     case SHARD_EXISTS:
         in->result = l.there;
         return BRIM_EXISTS;
+    case SHARD_NO_ENTRY:
+        return BRIM_FULL;
     case SHARD_NOMEM:
         return BRIM_NOMEM;
     default:
@@ -92,27 +156,29 @@ static brim_status link_entry(struct insertion *in, struct admission *a, struct 
     }
 }
 
-/* Refused, but taken all the same: an uncharged value outside, and the old entry goes. */
-static void wrap(struct insertion *in, struct entry *e)
+void insert_wrap(const struct insertion *in, struct entry *e, size_t cost)
 {
-    atom_store_relaxed(&e->cost, in->cost); /* relaxed: it is ours alone still */
+    atom_store_relaxed(&e->cost, cost); /* relaxed: it is ours alone still */
     e->kind_flags |= ENTRY_UNCHARGED;
-    (void)atom_add_relaxed(&in->cache->uncharged, (uint64_t)in->cost); /* relaxed: a statistic */
-    in->result = e;
+    e->eviction = 0;
+    (void)atom_add_relaxed(&in->kind->uncharged, (uint64_t)cost); /* relaxed: a statistic */
 }
 
+/* Refused.  If it is taken all the same: an uncharged value outside, and the old entry goes. */
 static brim_status refuse(struct insertion *in, struct caller by, uint64_t hash, brim_status status, struct entry *e)
 {
-    bool refused = status == BRIM_TOO_BIG || status == BRIM_FULL;
+    bool counts = status == BRIM_TOO_BIG || status == BRIM_FULL, refused = counts || status == BRIM_CANCELED;
 
-    if (refused) {
-        stripe_add(by.st, refused, 1);
-        if ((in->drop_old || in->wrap_refused) && !in->anonymous && in->expected == NULL)
-            remove_old(in, by, hash);
+    if (counts) {
+        kind_count(in->kind, by.t, refused, 1);
+        kind_count(in->kind, by.t, too_big, status == BRIM_TOO_BIG);
     }
+    if (refused && (in->drop_old || in->wrap_refused) && !in->anonymous && in->expected == NULL)
+        remove_old(in, by, hash);
     if (e != NULL && refused && in->wrap_refused) {
         kind_taken(in->kind, by.t);
-        wrap(in, e);
+        insert_wrap(in, e, in->cost);
+        in->result = e;
     } else if (e != NULL) {
         dispose_unborn(in->cache, e);
     }
@@ -129,9 +195,38 @@ static brim_status admit_and_link(struct insertion *in, struct admission *a, str
     status = link_entry(in, a, e);
     if (status != BRIM_OK) {
         kind_destroyed(in->kind, a->by.t);
-        admit_undo(in->cache, a->by, a->charge);
+        admit_cancel(a);
     }
     return status;
+}
+
+/* ${in->closed} or too big, and taken all the same, or not. */
+static brim_status refuse_early(struct insertion *in, struct caller by, uint64_t hash, brim_status status)
+{
+    struct entry *e = NULL;
+
+    if (in->wrap_refused && (e = make_entry(in, by.t, hash)) == NULL)
+        return BRIM_NOMEM;
+    return refuse(in, by, hash, status, e);
+}
+
+static brim_status insert_admitted(struct insertion *in, struct caller by, uint64_t hash)
+{
+    struct brim_cache *c = in->cache;
+    struct admission a = {.cache = c, .by = by, .expected = in->expected, .hash = hash, .kind = in->kind};
+    struct entry *e = make_entry(in, by.t, hash);
+    brim_status status;
+
+    if (e == NULL)
+        return BRIM_NOMEM;
+    a.charge = entry_cost(e);
+    a.for_entry = e;
+    a.now = cache_now_for_ages(c);
+    status = admit_and_link(in, &a, e);
+    if (status != BRIM_OK)
+        return refuse(in, by, hash, status, e);
+    in->result = e;
+    return BRIM_OK;
 }
 
 brim_status insert_run(struct insertion *in)
@@ -139,81 +234,24 @@ brim_status insert_run(struct insertion *in)
     struct brim_cache *c = in->cache;
     struct caller by = caller_of(c);
     uint64_t hash = in->anonymous ? thread_random(by.t) : hash_bytes(&c->hash, in->key, in->key_len);
-    size_t charge = in->cost + cache_overhead(c, in->key_len);
-    struct admission a = {c, by, charge, NULL, in->expected, hash, true};
-    bool too_big = in->cost > SIZE_MAX / 2 || charge > budget_capacity(&c->budget);
-    brim_status status;
-    struct entry *e;
+    size_t charge = in->cost + cache_overhead(c, extra_size(in->key_len, &in->extra));
 
     if (in->expected != NULL && in->anonymous)
-        hash = a.hash = in->expected->place; /* the same shard, so that one mutex covers both */
+        hash = in->expected->place; /* the same shard, so that one mutex covers both */
     shard_prefetch(cache_shard(c, hash_place(hash)), cache_index(c, hash_place(hash)), hash);
     in->result = NULL;
+    if (in->closed)
+        return refuse_early(in, by, hash, BRIM_CANCELED);
     if (in->only_if_absent && !in->anonymous && (in->result = hold_existing(in, by, hash)) != NULL)
         return BRIM_EXISTS;
-    if (too_big && !in->wrap_refused)
-        return refuse(in, by, hash, BRIM_TOO_BIG, NULL);
-    e = make_entry(in, by.t, hash);
-    if (e == NULL)
-        return BRIM_NOMEM;
-    a.for_entry = e;
-    status = too_big ? BRIM_TOO_BIG : admit_and_link(in, &a, e);
-    if (status != BRIM_OK)
-        return refuse(in, by, hash, status, e);
-    in->result = e;
-    return BRIM_OK;
+    if (in->cost > SIZE_MAX / 2 || charge > budget_capacity(&c->budget))
+        return refuse_early(in, by, hash, BRIM_TOO_BIG);
+    return insert_admitted(in, by, hash);
 }
 
 /* ---- The public calls */
 
-static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
-                                const brim_entry_options *o, bool wrap_refused, brim_ref **out)
-{
-    struct insertion in = {.key = key, .key_len = key_len, .value = value, .cost = cost, .wrap_refused = wrap_refused};
-    brim_status status = BRIM_INVALID;
-
-    if (out != NULL)
-        *out = NULL;
-    if (c == NULL || cache_key_is_bad(key, key_len))
-        return BRIM_INVALID;
-    if ((status = insert_options(c, o, &in)) != BRIM_OK)
-        return status;
-    in.refs = out != NULL;
-    status = insert_run(&in);
-    if (status == BRIM_EXISTS && wrap_refused) { /* taken in any case, and wanted by nobody */
-        brim_ref *unwanted;
-        brim_status wrapped = brim_wrap(c, value, cost, o, &unwanted);
-        if (wrapped != BRIM_OK) {
-            brim_release(ref_of(in.result));
-            return wrapped;
-        }
-        brim_release(unwanted);
-    }
-    if (out != NULL && in.result != NULL)
-        *out = ref_of(in.result);
-    else if (in.result != NULL && status != BRIM_OK)
-        brim_release(ref_of(in.result));
-    return status;
-}
-
-brim_status brim_insert(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost, brim_ref **out)
-{
-    return insert_bytes(c, key, key_len, value, cost, NULL, false, out);
-}
-
-brim_status brim_insert_with(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
-                             const brim_entry_options *o, brim_ref **out)
-{
-    return insert_bytes(c, key, key_len, value, cost, o, false, out);
-}
-
-brim_status brim_insert_or_wrap(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
-                                const brim_entry_options *o, brim_ref **out)
-{
-    return insert_bytes(c, key, key_len, value, cost, o, true, out);
-}
-
-brim_status brim_wrap(brim_cache *c, void *value, size_t cost, const brim_entry_options *o, brim_ref **out)
+static brim_status wrap(brim_cache *c, void *value, size_t cost, const brim_entry_options *o, brim_ref **out)
 {
     struct insertion in = {.value = value, .cost = cost, .anonymous = true};
     brim_status status;
@@ -225,16 +263,86 @@ brim_status brim_wrap(brim_cache *c, void *value, size_t cost, const brim_entry_
     *out = NULL;
     if (c == NULL || cost > SIZE_MAX / 2)
         return BRIM_INVALID;
-    if ((status = insert_options(c, o, &in)) != BRIM_OK)
+    if ((status = insert_options(c, o, &in)) != BRIM_OK && status != BRIM_CANCELED)
         return status;
+    memset(&in.extra, 0, sizeof in.extra); /* outside, nothing ages or is invalidated */
     by = caller_of(c);
     e = make_entry(&in, by.t, 0);
     if (e == NULL)
         return BRIM_NOMEM;
     kind_taken(in.kind, by.t);
-    wrap(&in, e);
+    insert_wrap(&in, e, cost);
     *out = ref_of(e);
     return BRIM_OK;
+}
+
+static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
+                                const brim_entry_options *o, bool wrap_refused, brim_ref **out)
+{
+    struct insertion in = {.key = key, .key_len = key_len, .value = value, .cost = cost, .wrap_refused = wrap_refused};
+    brim_status status = BRIM_INVALID;
+
+    if (out != NULL)
+        *out = NULL;
+    if (c == NULL || cache_key_is_bad(key, key_len))
+        return BRIM_INVALID;
+    status = insert_options(c, o, &in);
+    if (status == BRIM_CANCELED && wrap_refused)
+        in.closed = true;
+    else if (status != BRIM_OK)
+        return status;
+    if (in.closed)
+        in.extra.groups = 0;
+    in.refs = out != NULL;
+    status = insert_run(&in);
+    if (status == BRIM_EXISTS && wrap_refused) { /* taken in any case, and wanted by nobody */
+        brim_ref *unwanted;
+        brim_status wrapped = wrap(c, value, cost, o, &unwanted);
+        if (wrapped != BRIM_OK) {
+            find_let_go(in.result);
+            return wrapped;
+        }
+        find_let_go(entry_of_ref(unwanted));
+    }
+    if (out != NULL && in.result != NULL)
+        *out = ref_of(in.result);
+    else if (in.result != NULL && status != BRIM_OK)
+        find_let_go(in.result);
+    return status;
+}
+
+brim_status brim_insert(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost, brim_ref **out)
+{
+    brim_status status = insert_bytes(c, key, key_len, value, cost, NULL, false, out);
+
+    pins_out(out);
+    return status;
+}
+
+brim_status brim_insert_with(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
+                             const brim_entry_options *o, brim_ref **out)
+{
+    brim_status status = insert_bytes(c, key, key_len, value, cost, o, false, out);
+
+    pins_out(out);
+    return status;
+}
+
+brim_status brim_insert_or_wrap(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
+                                const brim_entry_options *o, brim_ref **out)
+{
+    brim_status status = insert_bytes(c, key, key_len, value, cost, o, true, out);
+
+    pins_out(out);
+    return status;
+}
+
+brim_status brim_wrap(brim_cache *c, void *value, size_t cost, const brim_entry_options *o, brim_ref **out)
+{
+    brim_status status = wrap(c, value, cost, o, out);
+
+    pins_out(out);
+    return status;
 }
 
 brim_status brim_insert_anonymous(brim_cache *c, void *value, size_t cost, const brim_entry_options *o, brim_key **key,
@@ -259,8 +367,18 @@ brim_status brim_insert_anonymous(brim_cache *c, void *value, size_t cost, const
     if (key != NULL)
         *key = key_of(in.result);
     if (ref != NULL)
-        *ref = ref_of(in.result);
+        *ref = pins_ref(ref_of(in.result));
     return BRIM_OK;
+}
+
+brim_status insert_as(const struct entry *old, struct insertion *in)
+{
+    in->cache = cache_of(old);
+    in->kind = kind_of(old);
+    in->work = old->work;
+    in->priority = (int)((entry_flags(old) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
+    extra_read(old, &in->extra);
+    return groups_renew(&in->extra);
 }
 
 brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost, const brim_entry_options *o, brim_ref **out)
@@ -274,7 +392,7 @@ brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost, cons
     if (key == NULL || *key == NULL)
         return BRIM_INVALID;
     old = entry_of_key(*key);
-    if (!entry_is_linked(old))
+    if (!stale_is_found(old))
         return BRIM_INVALID;
     if ((status = insert_options(cache_of(old), o, &in)) != BRIM_OK)
         return status;
@@ -282,8 +400,8 @@ brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost, cons
         in.kind = kind_of(old);
     if (o == NULL || o->work == 0)
         in.work = old->work;
-    if (o == NULL)
-        in.priority = (int)((entry_flags(old) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
+    if (o == NULL && (status = insert_as(old, &in)) != BRIM_OK)
+        return status;
     in.only_if_absent = false;
     in.anonymous = (entry_flags(old) & ENTRY_ANONYMOUS) != 0;
     in.key = entry_key(old, &in.key_len);
@@ -298,7 +416,7 @@ brim_status brim_key_replace_with(brim_key **key, void *value, size_t cost, cons
     }
     *key = key_of(in.result);
     if (out != NULL)
-        *out = ref_of(in.result);
+        *out = pins_ref(ref_of(in.result));
     brim_key_drop(key_of(old));
     return BRIM_OK;
 }

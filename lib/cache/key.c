@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/dispose.h"
+#include "cache/remove.h"
+#include "cache/stale.h"
 #include "entry/slot.h"
 
 brim_key *brim_ref_key(brim_ref *ref)
@@ -12,23 +14,14 @@ brim_key *brim_ref_key(brim_ref *ref)
 
 bool brim_key_remove(brim_key *key)
 {
-    struct entry_list left = {NULL, NULL};
     struct entry *e = entry_of_key(key);
-    struct brim_cache *c;
-    bool removed;
 
-    if (key == NULL)
-        return false;
-    c = cache_of(e);
-    dispose_waiting(c, NULL);
-    removed = shard_remove(cache_shard(c, e->place), e, BRIM_REMOVED, caller_of(c).st, &left);
-    dispose(&left, NULL);
-    return removed;
+    return key != NULL && remove_entry(cache_of(e), e);
 }
 
 bool brim_key_is_valid(const brim_key *key)
 {
-    return key != NULL && entry_is_linked(entry_of_key(key));
+    return key != NULL && stale_is_found(entry_of_key(key));
 }
 
 bool brim_key_equal(const brim_key *a, const brim_key *b)

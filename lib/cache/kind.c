@@ -2,8 +2,10 @@
 #include "cache/kind.h"
 
 #include "cache/cache.h"
+#include "cache/limits.h"
+#include "cache/queue.h"
 
-enum { KIND_ALIGN = 64 };
+enum { KIND_ALIGN = 128 };
 
 struct kind_table kind_table;
 
@@ -24,9 +26,10 @@ static struct kind_chunk *chunk_get(uint32_t at)
     return there;
 }
 
-static bool claim_in(struct kind_chunk *chunk, uint32_t at, struct kind *k)
+/* A number that is ${residue} modulo KIND_SLOTS. */
+static bool claim_in(struct kind_chunk *chunk, uint32_t at, unsigned residue, struct kind *k)
 {
-    for (uint32_t j = 0; j < KIND_CHUNK; j++) {
+    for (uint32_t j = residue; j < KIND_CHUNK; j += KIND_SLOTS) {
         struct kind *nobody = atom_load_relaxed(&chunk->kind[j]); /* relaxed: the exchange decides */
         k->number = at * KIND_CHUNK + j;
         while (nobody == NULL)
@@ -36,29 +39,68 @@ static bool claim_in(struct kind_chunk *chunk, uint32_t at, struct kind *k)
     return false;
 }
 
-/* Claim a free number for ${k}. */
-static bool number_claim(struct kind *k)
+static bool number_claim(struct kind *k, unsigned residue)
 {
     for (uint32_t at = 0; at < KIND_CHUNKS; at++) {
         struct kind_chunk *chunk = chunk_get(at);
 
         if (chunk == NULL)
             return false;
-        if (claim_in(chunk, at, k))
+        if (claim_in(chunk, at, residue, k))
             return true;
     }
     return false;
 }
 
-static brim_status validate(const brim_kind *user)
+static void number_give_back(const struct kind *k)
+{
+    atom_store_release(&atom_load_acquire(&kind_table.chunk[k->number / KIND_CHUNK])->kind[k->number % KIND_CHUNK], NULL);
+}
+
+/* ---- Slots: of the counters in stripes.  Each kind has its own, but the last is for all that come late. */
+
+enum { LATE_SLOT_OF = KIND_SLOTS - 1 };
+
+/* Bits of those that ${c}'s kinds have. */
+static unsigned slots_taken(const struct brim_cache *c, unsigned *n)
+{
+    unsigned taken = 0;
+
+    *n = 0;
+    for (const struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next) {
+        taken |= 1u << k->number % KIND_SLOTS;
+        ++*n;
+    }
+    return taken;
+}
+
+/* One from a place on that differs by cache, so that numbers are used evenly; the late kinds' is the one before it. */
+static unsigned choose_slot(const struct brim_cache *c)
+{
+    unsigned first = (unsigned)((uintptr_t)c >> 12) % KIND_SLOTS, n, taken = slots_taken(c, &n);
+
+    for (unsigned i = 0; i < LATE_SLOT_OF; i++) {
+        unsigned slot = (first + i) % KIND_SLOTS;
+        if (!(taken & 1u << slot))
+            return slot;
+    }
+    return (first + LATE_SLOT_OF) % KIND_SLOTS;
+}
+
+static bool is_late_slot(const struct brim_cache *c, unsigned slot)
+{
+    return slot == ((unsigned)((uintptr_t)c >> 12) + LATE_SLOT_OF) % KIND_SLOTS;
+}
+
+/* ---- Records */
+
+static brim_status validate(struct brim_cache *c, const brim_kind *user)
 {
     if (user == NULL)
         return BRIM_OK;
     if (user->size != 0 && user->size < sizeof *user)
         return BRIM_INVALID;
-    if (user->queue != NULL || user->floor != 0 || user->ceiling != 0)
-        return BRIM_UNSUPPORTED;
-    return BRIM_OK;
+    return limits_fit(c, NULL, user->floor, user->ceiling) ? BRIM_OK : BRIM_INVALID;
 }
 
 struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user)
@@ -79,39 +121,78 @@ static void push_locked(struct brim_cache *c, struct kind *k)
 
 static void kind_free(struct brim_cache *c, struct kind *k)
 {
-    atom_store_release(&atom_load_acquire(&kind_table.chunk[k->number / KIND_CHUNK])->kind[k->number % KIND_CHUNK], NULL);
+    number_give_back(k);
+    queue_unuse(k->queue);
     mem_free(&c->mem, k, sizeof *k, KIND_ALIGN);
+}
+
+static struct kind *kind_new(struct brim_cache *c, const brim_kind *user)
+{
+    struct kind *k = mem_alloc_zeroed(&c->mem, sizeof *k, KIND_ALIGN);
+
+    if (k == NULL)
+        return NULL;
+    k->user = user;
+    k->cache = c;
+    tally_init(&k->values);
+    if (!number_claim(k, choose_slot(c))) {
+        mem_free(&c->mem, k, sizeof *k, KIND_ALIGN);
+        return NULL;
+    }
+    if (user == NULL)
+        return k;
+    k->queue = queue_use(user->queue);
+    if (user->floor != 0 || user->ceiling != 0)
+        limits_set_first(c, k, user->floor, user->ceiling);
+    return k;
+}
+
+/* NULL: ${k} is in the list.  Else who is there instead; or ${k}, and another has taken its slot meanwhile. */
+static struct kind *push_new(struct brim_cache *c, struct kind *k)
+{
+    unsigned slot = k->number % KIND_SLOTS, n;
+    struct kind *other;
+
+    lock_acquire(&c->kind_lock);
+    other = kind_look_up(c, k->user);
+    k->shares_slot = is_late_slot(c, slot);
+    if (other == NULL && !k->shares_slot && (slots_taken(c, &n) & 1u << slot))
+        other = k;
+    if (other == NULL)
+        push_locked(c, k);
+    lock_release(&c->kind_lock);
+    return other;
 }
 
 brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **out)
 {
-    brim_status status = BRIM_OK;
-    struct kind *other, *k;
+    brim_status status;
 
-    *out = kind_look_up(c, user);
-    if (*out != NULL)
-        return BRIM_OK;
-    if ((status = validate(user)) != BRIM_OK)
-        return status;
-    k = mem_alloc_zeroed(&c->mem, sizeof *k, KIND_ALIGN);
-    if (k == NULL)
-        return BRIM_NOMEM;
-    k->user = user;
-    k->cache = c;
-    tally_init(&k->values);
-    if (!number_claim(k)) {
-        mem_free(&c->mem, k, sizeof *k, KIND_ALIGN);
-        return BRIM_NOMEM;
+    while ((*out = kind_look_up(c, user)) == NULL) {
+        struct kind *k;
+
+        if ((status = validate(c, user)) != BRIM_OK)
+            return status;
+        if ((k = kind_new(c, user)) == NULL)
+            return BRIM_NOMEM;
+        if (push_new(c, k) != NULL)
+            kind_free(c, k);
     }
-    lock_acquire(&c->kind_lock);
-    other = kind_look_up(c, user);
-    if (other == NULL)
-        push_locked(c, k);
-    lock_release(&c->kind_lock);
-    if (other != NULL)
-        kind_free(c, k);
-    *out = other != NULL ? other : k;
     return BRIM_OK;
+}
+
+struct limit *kind_limit(const struct entry *e)
+{
+    return &kind_of(e)->limit;
+}
+
+uint64_t kind_sum(const struct kind *k, size_t offset)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < KIND_PARTS; i++)
+        sum += atom_load_relaxed((ATOM(uint64_t) *)(void *)((char *)(uintptr_t)&k->counts[i] + offset));
+    return sum;
 }
 
 void kind_taken(struct kind *k, struct thread *t)

@@ -9,16 +9,45 @@
 #include "brim.h"
 #include "entry/entry.h"
 #include "part/tally.h"
+#include "shard/limit.h"
 
 struct brim_cache;
+
+enum { KIND_PARTS = 8 };
+
+/* What is counted by kind and not on the way of a hit.  By thread number, several threads to a part. */
+struct kind_counts {
+    ATOM(uint64_t) insertions, refused, too_big;
+    ATOM(uint64_t) misses; /* of gets and claims */
+    ATOM(uint64_t) left[7];
+    ATOM(uint64_t) loads, load_failures, load_ns, redundant_loads, load_waits;
+    ATOM(uint64_t) eviction_age[BRIM_AGES];
+} __attribute__((aligned(128)));
 
 struct kind {
     const brim_kind *user; /* NULL: values need no destruction */
     struct brim_cache *cache;
     uint32_t number;
-    struct kind *next;   /* of the cache; constant */
+    bool shares_slot;    /* its slot in the stripes is not its alone; constant, as the next two */
+    struct kind *next;   /* of the cache */
+    brim_queue *queue;   /* counted; NULL: none */
+    struct limit limit;
+    ATOM(uint64_t) hand; /* of eviction: cache/admit.c */
+    ATOM(uint64_t) uncharged;             /* cost of values outside */
+    ATOM(uint64_t) queued, queued_values; /* in the queue */
     struct tally values; /* taken and not yet destroyed, and their charge */
+    struct kind_counts counts[KIND_PARTS];
 };
+
+/*
+ * kind_count(k, t, field, n):
+ * Relaxed: a statistic.
+ */
+#define kind_count(k, t, field, n)                                                                                \
+    ((void)atom_add_relaxed(&(k)->counts[(t)->number % KIND_PARTS].field, (uint64_t)(n)))
+
+/* The sum of one of them, given as offsetof(struct kind_counts, it). */
+uint64_t kind_sum(const struct kind *k, size_t offset);
 
 enum { KIND_CHUNK = 256, KIND_CHUNKS = 1 << 16 };
 
@@ -42,8 +71,7 @@ static inline struct kind *kind_of(const struct entry *e)
 
 /*
  * kind_get(c, user, out):
- * The record of ${user}, made at its first use.  NOMEM; INVALID: a size that is no layout; UNSUPPORTED: a queue,
- * floor or ceiling.
+ * The record of ${user}, made at its first use.  NOMEM; INVALID: a size that is no layout, or limits that do not fit.
  */
 brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **out);
 
@@ -59,6 +87,12 @@ struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user);
  */
 void kind_taken(struct kind *k, struct thread *t);
 void kind_destroyed(struct kind *k, struct thread *t);
+
+/*
+ * kind_limit(e):
+ * The limits of ${e}'s kind: for shards.
+ */
+struct limit *kind_limit(const struct entry *e);
 
 /*
  * kinds_close(c):

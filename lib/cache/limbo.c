@@ -23,13 +23,15 @@ void limbo_push(struct limbo *l, struct entry *e)
 {
     lock_acquire(&l->lock);
     entry_list_push(&l->young.list, e);
+    if (l->young.count == 0)
+        l->young.since = clock_now();
+    if (l->old.count == 0)
+        atom_store_relaxed(&l->since, l->young.since); /* relaxed: a statistic, as below */
     l->young.count++;
     l->young.charge += charge_of(e);
     l->young.stamp = atom_load_relaxed(&l->values.now); /* relaxed: it rises under the lock */
     l->pushed++;
     (void)atom_add_relaxed(&l->charge, (uint64_t)charge_of(e)); /* relaxed: a sum */
-    if (atom_load_relaxed(&l->count) == 0)
-        atom_store_relaxed(&l->since, clock_now()); /* relaxed: a statistic */
     /* Sequentially consistent: a section that is seen open after this sees the count when it ends (edge last). */
     (void)atom_add_seq_cst(&l->count, (uint64_t)1);
     lock_release(&l->lock);
@@ -95,7 +97,7 @@ static void take_locked(struct limbo *l, const struct stripes *s, struct stripe 
         (void)epoch_stamp(&l->values);
     if (l->old.count == 0) {
         l->old = l->young;
-        l->young = (struct limbo_batch){{NULL, NULL}, 0, 0, 0};
+        l->young = (struct limbo_batch){{NULL, NULL}, 0, 0, 0, 0};
     }
     oldest = oldest_section(s);
     l->blocker = oldest.epoch > l->old.stamp ? NULL : oldest.stripe;
@@ -104,6 +106,7 @@ static void take_locked(struct limbo *l, const struct stripes *s, struct stripe 
         take_batch_locked(l, &l->old, st, out);
     if (oldest.epoch > l->young.stamp)
         take_batch_locked(l, &l->young, st, out);
+    atom_store_relaxed(&l->since, l->old.count > 0 ? l->old.since : l->young.since);
 }
 
 void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)

@@ -19,11 +19,12 @@ struct limbo_batch {
     struct entry_list list;
     size_t count, charge;
     uint64_t stamp;
+    uint64_t since; /* when its first value came, on clock_now */
 };
 
 struct limbo {
     ATOM(uint64_t) count, charge; /* of what waits; written under the lock */
-    ATOM(uint64_t) since;         /* when `count' was last 0, on clock_now */
+    ATOM(uint64_t) since;         /* when the oldest value that waits came, on clock_now; as above */
     struct epoch values;          /* the domain of the cache's sections */
     struct lock lock;             /* protects all below, and the epoch's rise */
     struct limbo_batch old, young;

@@ -6,6 +6,7 @@
 #include "base/debug.h"
 #include "cache/dispose.h"
 #include "cache/find.h"
+#include "cache/pins.h"
 #include "cache/section.h"
 
 enum { BATCH = 16 };
@@ -91,6 +92,22 @@ static struct entry *peek_one(struct brim_cache *c, const struct look_up *l)
                : shard_peek(cache_index(c, hash_place(l->hash)), l->hash, l->key.data, l->key.len);
 }
 
+/* In the section, which keeps what is only peeked at. */
+static struct entry *look_up_one(const struct many *m, const struct look_up *l, struct stripe *st, struct entry_list *last)
+{
+    if (unlikely(l->bad))
+        return NULL;
+    return m->refs != NULL ? hold_one(m->cache, l, st, last) : peek_one(m->cache, l);
+}
+
+/* Found, and perhaps stale: out of the section of the process; the user's own keeps what is peeked at. */
+static struct entry *settle(const struct many *m, struct caller by, const struct look_up *l, struct entry *e,
+                            struct entry_list *last)
+{
+    return m->refs != NULL ? find_again(m->cache, by, l->hash, l->key.data, l->key.len, e, true, last)
+                           : find_peek_again(m->cache, by.t, l->hash, l->key.data, l->key.len, e);
+}
+
 static unsigned look_up_batch(const struct many *m, struct caller by, size_t from, unsigned n, struct entry_list *last)
 {
     struct look_up l[BATCH];
@@ -100,19 +117,22 @@ static unsigned look_up_batch(const struct many *m, struct caller by, size_t fro
     section_enter(by.t);
     prefetch_batch(m->cache, n, l, m->refs != NULL);
     for (unsigned i = 0; i < n; i++) {
-        struct entry *e = NULL;
-        if (unlikely(l[i].bad))
-            bad++;
-        else
-            e = m->refs != NULL ? hold_one(m->cache, &l[i], by.st, last) : peek_one(m->cache, &l[i]);
-        if (likely(e != NULL)) {
-            entry_mark_used(e);
-            hits++;
-        }
-        answer(m, from + i, e);
+        l[i].e = look_up_one(m, &l[i], by.st, last);
+        if (likely(l[i].e != NULL))
+            cache_use(m->cache, l[i].e);
     }
     section_leave(by.t);
-    stripe_add(by.st, hits, hits);
+    for (unsigned i = 0; i < n; i++) {
+        struct entry *e = l[i].e;
+        if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
+            e = settle(m, by, &l[i], e, last);
+        if (likely(e != NULL)) {
+            stripe_add(by.st, hits[entry_kind_slot(e)], 1);
+            hits++;
+        }
+        bad += l[i].bad;
+        answer(m, from + i, e);
+    }
     stripe_add(by.st, misses, n - bad - hits);
     return hits;
 }
@@ -158,18 +178,28 @@ static size_t peek_all(const struct many *m)
     return by.st != NULL && has_keys(m) ? look_up_all(m, by) : miss_all(m);
 }
 
-size_t brim_find_many(brim_cache *c, const brim_bytes keys[], size_t n, brim_ref *refs[])
+size_t many_find(struct brim_cache *c, const brim_bytes keys[], size_t n, brim_ref *refs[])
 {
     struct many m = {.cache = c, .bytes = keys, .len = 1, .n = n, .refs = refs};
 
     return find_all(&m);
 }
 
+size_t brim_find_many(brim_cache *c, const brim_bytes keys[], size_t n, brim_ref *refs[])
+{
+    size_t hits = many_find(c, keys, n, refs);
+
+    pins_refs(refs, n);
+    return hits;
+}
+
 size_t brim_find_fixed(brim_cache *c, const void *keys, size_t key_len, size_t stride, size_t n, brim_ref *refs[])
 {
     struct many m = {.cache = c, .at = keys, .len = key_len, .stride = stride, .n = n, .refs = refs};
+    size_t hits = find_all(&m);
 
-    return find_all(&m);
+    pins_refs(refs, n);
+    return hits;
 }
 
 size_t brim_peek_many(brim_cache *c, const brim_bytes keys[], size_t n, void *values[])
@@ -201,10 +231,17 @@ static size_t find_by_handles(brim_key *const keys[], unsigned n, struct thread 
     section_enter(t);
     for (unsigned i = 0; i < n; i++) {
         struct entry *e = entry_of_key(keys[i]);
-        refs[i] = e != NULL && find_by_handle(e, t, true, last) ? ref_of(e) : NULL;
-        hits += refs[i] != NULL;
+        refs[i] = e != NULL && find_by_handle(e, t, last) ? ref_of(e) : NULL;
     }
     section_leave(t);
+    for (unsigned i = 0; i < n; i++) {
+        if (refs[i] != NULL && !find_settle(entry_of_ref(refs[i]), t, last))
+            refs[i] = NULL;
+        if (refs[i] != NULL)
+            hits++;
+        else if (keys[i] != NULL)
+            stripe_add(stripe_ready(&cache_of(entry_of_key(keys[i]))->stripes, t), misses, 1);
+    }
     return hits;
 }
 
@@ -221,6 +258,7 @@ size_t brim_key_find_many(brim_key *const keys[], size_t n, brim_ref *refs[])
         hits += find_by_handles(keys + from, n - from < BATCH ? (unsigned)(n - from) : BATCH, thread_self(), refs + from,
                                 &last);
     dispose_lasts(&last);
+    pins_refs(refs, n);
     return hits;
 }
 
@@ -235,7 +273,7 @@ void brim_release_many(brim_ref *const refs[], size_t n)
             __builtin_prefetch(refs[i], 1);
         section_enter(t);
         for (size_t i = from; i < end; i++)
-            if (refs[i] != NULL)
+            if (refs[i] != NULL && pins_forget(refs[i], "brim_release_many: a ref was released twice"))
                 ref_let_go(entry_of_ref(refs[i]), t, &last);
         section_leave(t);
     }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "cache/find.h"
+#include "cache/pins.h"
 #include "cache/section.h"
 
 /*
@@ -13,15 +15,17 @@ static struct entry *peek(struct brim_cache *c, struct thread *t, struct stripe 
 
     section_enter(t);
     e = index_find(v, hash, key, key_len);
-    if (likely(e != NULL && entry_is_in_use(e))) {
-        stripe_add_own(st, hits, 1);
-    } else if (e != NULL && (e = shard_peek_next(v, e, hash, key, key_len)) != NULL) {
-        entry_mark_used(e);
-        stripe_add_own(st, hits, 1);
-    } else {
-        stripe_add_own(st, misses, 1);
-    }
+    if (unlikely(e != NULL && !entry_is_in_use(e)))
+        e = shard_peek_next(v, e, hash, key, key_len);
+    if (likely(e != NULL))
+        cache_use(c, e);
     section_leave(t);
+    if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
+        e = find_peek_again(c, t, hash, key, key_len, e);
+    if (likely(e != NULL))
+        stripe_add_own(st, hits[entry_kind_slot(e)], 1);
+    else
+        stripe_add_own(st, misses, 1);
     return e;
 }
 
@@ -54,12 +58,12 @@ void *brim_key_peek(brim_key *key)
 
     if (key == NULL || (st = section_of(cache_of(e), thread_self())) == NULL)
         return NULL;
-    if (!entry_is_linked(e)) {
+    if (!entry_is_linked(e) || stale_is(cache_of(e), e, true)) {
         stripe_add_own(st, misses, 1);
         return NULL;
     }
-    entry_mark_used(e);
-    stripe_add_own(st, hits, 1);
+    cache_use(cache_of(e), e);
+    stripe_add_own(st, hits[entry_kind_slot(e)], 1);
     return shared_get(e->value);
 }
 
@@ -74,5 +78,5 @@ brim_ref *brim_ref_hold(const brim_ref *borrowed)
     section_enter(t);
     shard_count_pins(stripe_ready(&cache_of(e)->stripes, t), e, entry_copy_hold(e));
     section_leave(t);
-    return ref_of(e);
+    return pins_ref(ref_of(e));
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/admit.h"
 #include "cache/find.h"
+#include "cache/load.h"
+#include "cache/pins.h"
 
 void *brim_ref_value(const brim_ref *ref)
 {
@@ -41,7 +43,7 @@ const void *brim_key_bytes(const brim_key *key, size_t *key_len)
 
 bool brim_ref_is_cached(const brim_ref *ref)
 {
-    return ref != NULL && entry_is_linked(entry_of_ref(ref));
+    return ref != NULL && stale_is_found(entry_of_ref(ref));
 }
 
 /* Reserve what is more, change, and give back what is less.  False: another thread changed it in between. */
@@ -50,7 +52,7 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), done;
     struct caller by = caller_of(c);
     size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0;
-    struct admission a = {c, by, reserved, NULL, e, 0, true};
+    struct admission a = {.cache = c, .by = by, .charge = reserved, .expected = e, .kind = charged ? kind_of(e) : NULL};
 
     *status = BRIM_OK;
     if (reserved > 0 && admit(&a) != BRIM_OK) {
@@ -59,8 +61,10 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
     }
     done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, &kind_of(e)->values, by.t, by.st);
     admit_undo(c, by, reserved);
+    if (a.counted)
+        limit_give(&a.kind->limit, a.charge); /* what it came to is counted now */
     if (done && !charged)
-        (void)atom_add_relaxed(&c->uncharged, (uint64_t)(charge - old)); /* relaxed: a statistic */
+        (void)atom_add_relaxed(&kind_of(e)->uncharged, (uint64_t)(charge - old)); /* relaxed: a statistic */
     return done;
 }
 
@@ -84,40 +88,50 @@ brim_ref *brim_ref_copy(brim_ref *ref)
 {
     if (ref != NULL)
         (void)entry_copy_hold(entry_of_ref(ref));
-    return ref;
+    return pins_ref(ref);
+}
+
+static inline void drop_hold(struct entry *e)
+{
+    struct entry_list last = {NULL, NULL};
+    struct thread *t = thread_self();
+
+    section_enter(t);
+    ref_let_go(e, t, &last);
+    section_leave(t);
+    if (unlikely(last.head != NULL))
+        dispose_lasts(&last);
+}
+
+void find_let_go(struct entry *e)
+{
+    drop_hold(e);
 }
 
 void brim_release(brim_ref *ref)
 {
-    struct entry_list last = {NULL, NULL};
-    struct thread *t;
-
-    if (ref == NULL)
-        return;
-    t = thread_self();
-    section_enter(t);
-    ref_let_go(entry_of_ref(ref), t, &last);
-    section_leave(t);
-    if (unlikely(last.head != NULL))
-        dispose_lasts(&last);
+    if (ref != NULL && pins_forget(ref, "brim_release: a ref was released twice"))
+        drop_hold(entry_of_ref(ref));
 }
 
 bool brim_release_with(brim_ref *ref, unsigned flags)
 {
     struct entry *e = entry_of_ref(ref);
     struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
     struct brim_cache *c;
 
-    if (ref == NULL)
+    if (ref == NULL || !pins_forget(ref, "brim_release_with: a ref was released twice"))
         return false;
     if (flags & BRIM_NOT_USEFUL)
         entry_forget_use(e);
     c = cache_of(e);
     if ((flags & BRIM_REMOVE_IF_LAST) &&
-        shard_remove_if_last(cache_shard(c, e->place), e, caller_of(c).st, &left)) {
+        shard_remove_if_last(cache_shard(c, e->place), e, caller_of(c).st, &left, &forgotten)) {
+        load_free(forgotten);
         dispose(&left, NULL);
         return true;
     }
-    brim_release(ref);
+    drop_hold(e);
     return false;
 }

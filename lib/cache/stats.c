@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cache/cache.h"
+#include "cache/stats.h"
 
 #define SUM(c, field) stripes_sum(&(c)->stripes, offsetof(struct stripe, field))
 
@@ -31,6 +31,73 @@ static void count_section(struct stripe *st, void *arg)
     *(unsigned *)arg += atom_load_relaxed(&st->section.epoch) != 0; /* relaxed: a statistic */
 }
 
+/* Of one slot: a kind's, if that does not share it. */
+static uint64_t sum_slot(const struct brim_cache *c, size_t offset, unsigned slot)
+{
+    return stripes_sum(&c->stripes, offset + slot * sizeof(ATOM(uint64_t)));
+}
+
+uint64_t stats_hits(const struct brim_cache *c)
+{
+    uint64_t sum = 0;
+
+    for (unsigned slot = 0; slot < STRIPE_KINDS; slot++)
+        sum += sum_slot(c, offsetof(struct stripe, hits), slot);
+    return sum;
+}
+
+/* ---- By kind, and summed over all */
+
+#define COUNT(k, field) kind_sum((k), offsetof(struct kind_counts, field))
+
+static void add_counts(const struct kind *k, brim_stats *s)
+{
+    s->insertions += COUNT(k, insertions);
+    s->refused += COUNT(k, refused);
+    s->too_big += COUNT(k, too_big);
+    for (size_t i = 0; i < sizeof s->left / sizeof s->left[0]; i++)
+        s->left[i] += kind_sum(k, offsetof(struct kind_counts, left) + i * sizeof(ATOM(uint64_t)));
+    s->loads += COUNT(k, loads);
+    s->load_failures += COUNT(k, load_failures);
+    s->load_ns += COUNT(k, load_ns);
+    s->redundant_loads += COUNT(k, redundant_loads);
+    s->load_waits += COUNT(k, load_waits);
+    for (size_t i = 0; i < BRIM_AGES; i++)
+        s->eviction_age[i] += kind_sum(k, offsetof(struct kind_counts, eviction_age) + i * sizeof(ATOM(uint64_t)));
+}
+
+/* Relaxed, all: statistics. */
+static void add_kind(const struct kind *kind, brim_stats *s)
+{
+    struct kind *k = (struct kind *)(uintptr_t)kind;
+
+    add_counts(k, s);
+    s->uncharged += (size_t)atom_load_relaxed(&k->uncharged);
+    s->values += tally_count(&k->values);
+    s->queued += (size_t)atom_load_relaxed(&k->queued);
+    s->queued_values += (size_t)atom_load_relaxed(&k->queued_values);
+    s->floor += atom_load_relaxed(&k->limit.floor);
+    s->ceiling += atom_load_relaxed(&k->limit.ceiling);
+}
+
+static void fill_kind(brim_cache *c, const struct kind *k, brim_stats *s)
+{
+    unsigned slot = k->number % KIND_SLOTS;
+    int64_t pinned;
+
+    add_kind(k, s);
+    s->used = tally_amount(&k->values);
+    s->misses = COUNT(k, misses);
+    s->waiting = c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0;
+    if (k->shares_slot)
+        return;
+    s->hits = sum_slot(c, offsetof(struct stripe, hits), slot);
+    pinned = (int64_t)sum_slot(c, offsetof(struct stripe, pinned_of), slot);
+    s->pinned = pinned > 0 ? (size_t)pinned : 0;
+}
+
+/* ---- In all */
+
 static void fill_waiting(brim_cache *c, brim_stats *s)
 {
     uint64_t now = clock_now(), since = atom_load_relaxed(&c->limbo.since);
@@ -41,26 +108,39 @@ static void fill_waiting(brim_cache *c, brim_stats *s)
     s->waiting_ns = s->waiting_values == 0 ? 0 : now > since ? now - since : 1;
 }
 
+static void fill_shards(brim_cache *c, brim_stats *s)
+{
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        struct shard *sh = &c->shards[i];
+
+        lock_acquire(&sh->lock);
+        s->lock_waits += sh->lock_waits;
+        s->lock_wait_ns += sh->lock_wait_ns;
+        s->loading += sh->loading;
+        lock_release(&sh->lock);
+    }
+}
+
+/* Relaxed, all: statistics. */
 static void fill(brim_cache *c, brim_stats *s)
 {
-    s->hits = SUM(c, hits);
+    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+        add_kind(k, s);
+    s->floor = s->ceiling = 0;
+    s->hits = stats_hits(c);
     s->misses = SUM(c, misses);
-    s->insertions = SUM(c, insertions);
-    s->refused = SUM(c, refused);
-    for (size_t i = 0; i < sizeof s->left / sizeof s->left[0]; i++)
-        s->left[i] = SUM(c, left[i]);
     s->capacity = brim_capacity(c);
     s->used = brim_used(c);
     s->pinned = brim_pinned(c);
-    s->reserved = (size_t)(SUM(c, reserved) + atom_load_relaxed(&c->by_user));
-    s->uncharged = (size_t)atom_load_relaxed(&c->uncharged);
+    s->reserved = (size_t)(SUM(c, reserved) + atom_load_relaxed(&c->by_user) + atom_load_relaxed(&c->by_loads));
     s->count = brim_count(c);
-    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
-        s->values += tally_count(&k->values);
     s->remembering = remembering(c);
     s->overhead = overhead(c) + s->remembering;
     s->shards = c->shard_count;
+    s->frame = brim_frame(c);
+    s->frame_evictions = atom_load_relaxed(&c->frame_evictions);
     fill_waiting(c, s);
+    fill_shards(c, s);
 }
 
 void brim_stats_get_sized(brim_cache *c, const brim_kind *kind, brim_stats *out, size_t size)
@@ -72,12 +152,10 @@ void brim_stats_get_sized(brim_cache *c, const brim_kind *kind, brim_stats *out,
         return;
     memset(&s, 0, sizeof s);
     s.size = size < sizeof s ? size : sizeof s;
-    if (c != NULL && kind == NULL) {
+    if (c != NULL && kind == NULL)
         fill(c, &s);
-    } else if (c != NULL && (k = kind_look_up(c, kind)) != NULL) {
-        s.used = tally_amount(&k->values);
-        s.values = tally_count(&k->values);
-    }
+    else if (c != NULL && (k = kind_look_up(c, kind)) != NULL)
+        fill_kind(c, k, &s);
     memset(out, 0, size);
     memcpy(out, &s, s.size);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/walk.h"
 
-#include "cache/dispose.h"
+#include "cache/find.h"
+#include "cache/load.h"
+#include "cache/remove.h"
+#include "cache/stale.h"
 
 void walk_remove_all(struct brim_cache *c, brim_cause cause)
 {
@@ -26,6 +29,7 @@ void brim_clear(brim_cache *c)
     if (c == NULL)
         return;
     tally_add(&c->live, thread_self()); /* a callback may free the cache */
+    load_end_all(c, false);
     walk_remove_all(c, BRIM_CLEARED);
     dispose_waiting(c, NULL);
     cache_drop_live(c, thread_self());
@@ -43,16 +47,13 @@ struct visit {
 
 static void visit_one(struct brim_cache *c, struct entry *e, struct visit *v)
 {
-    if (v->stopped)
+    if (v->stopped || stale_is(c, e, false))
         return;
     v->visited++;
     if (v->visitor != NULL) {
         v->stopped = !v->visitor(ref_of(e), v->arg);
     } else if (v->predicate(ref_of(e), v->arg)) {
-        struct entry_list left = {NULL, NULL};
-        struct caller by = caller_of(c);
-        v->removed += shard_remove(cache_shard(c, e->place), e, BRIM_REMOVED, by.st, &left);
-        dispose(&left, NULL);
+        v->removed += remove_entry(c, e);
     }
 }
 
@@ -67,7 +68,7 @@ static void visit_all(struct brim_cache *c, struct visit *v)
         while (!v->stopped && (n = shard_hold_some(&c->shards[i], &cursor, e, caller_of(c).st)) > 0) {
             for (unsigned j = 0; j < n; j++) {
                 visit_one(c, e[j], v);
-                brim_release(ref_of(e[j]));
+                find_let_go(e[j]);
             }
         }
     }

@@ -40,6 +40,11 @@ void entry_publish(struct entry *e, unsigned refs, unsigned keys)
     atom_store_relaxed(&e->state, STATE_LINKED + (refs + 1) * STATE_REF + keys * STATE_KEY);
 }
 
+void entry_set_refs(struct entry *e, unsigned refs)
+{
+    atom_store_relaxed(&e->state, refs * STATE_REF); /* relaxed: whatever gives it to others orders it */
+}
+
 /* ---- Refs */
 
 /*
@@ -102,6 +107,18 @@ unsigned entry_copy_hold(struct entry *e)
     if (unlikely(refs_of(s) >= ENTRY_COUNT_LIMIT))
         debug_panic("brim: too many refs on one entry");
     return held_of(s) == 0 ? ENTRY_PIN : 0;
+}
+
+/* Once it has left, its word is another thing: the exchange fails then (edge replace). */
+void entry_restamp(struct entry *e, uintptr_t next, uintptr_t stamp)
+{
+    while ((next & (STAMP | STAMP_LINK)) == STAMP && ((next ^ stamp) & STAMP_USE) != 0)
+        if (PLANTED(entry_stamp_stores)) {
+            atom_store_relaxed(&e->next, (next & ~STAMP_USE) | (stamp & STAMP_USE));
+            return;
+        } else if (atom_cas_relaxed(&e->next, &next, (next & ~STAMP_USE) | (stamp & STAMP_USE))) {
+            return;
+        }
 }
 
 /* ---- Keys */

@@ -57,28 +57,35 @@ enum entry_flag {        /* in kind_flags: constant once published */
     ENTRY_CLASS = 3,     /* slab class */
     ENTRY_ANONYMOUS = 4, /* no key bytes; found by handle only */
     ENTRY_UNCHARGED = 8, /* wrapped: no part of the capacity */
-    ENTRY_PRIORITY = 48  /* the user's priority + 1 */
+    ENTRY_PRIORITY = 48, /* the user's priority + 1 */
+    ENTRY_AGES = 64,     /* it has ages, */
+    ENTRY_GROUPS = 128,  /* or groups: entry/extra.h */
+    ENTRY_EXTRA = ENTRY_AGES | ENTRY_GROUPS
 };
 #define ENTRY_PRIORITY_SHIFT 4
 
 enum entry_eviction {      /* in eviction: the shard's mutex; once it has left, whoever has it in a list of victims */
     ENTRY_FREQUENCY = 15,  /* uses seen by eviction */
+    ENTRY_IN_LINKED = 32,  /* part of its kind's sum of what is linked: shard/limit.h */
     ENTRY_POOLED = 64,     /* among its shard's candidates */
     ENTRY_CLAIMED = 128    /* what its destruction frees belongs to who evicted it */
 };
 
-/* In `priority' of an entry that has left: why, until it was announced. */
+/* In `priority' of an entry that has left, until it was announced: why, in the lowest byte, and when it was born. */
 #define ENTRY_NO_CAUSE UINT32_MAX
+#define ENTRY_BORN_SHIFT 8
+
+enum { KIND_SLOTS = 16 }; /* a cache's kinds have numbers that differ by it, as long as they can: cache/kind.h */
 
 enum { ENTRY_LONG = 255 }; /* key_len8 of a key whose length stands before its bytes */
 
 struct entry {
     ATOM(uint64_t) state;
     SHARED(void *) value; /* constant once published */
-    ATOM(uintptr_t) next; /* 0; or the successor, set before `linked' is cleared; or, odd, a link: it has left */
+    ATOM(uintptr_t) next; /* 0; or a stamp; or the successor, set before `linked' is cleared; or, odd, a link */
     ATOM(size_t) cost;    /* changed under the shard's mutex by a holder of the value */
     uint32_t place;       /* of the hash; constant */
-    uint32_t priority;    /* as `eviction' below; a brim_cause once it has left */
+    uint32_t priority;    /* as `eviction' below; a brim_cause, and its birth, once it has left */
     uint8_t key_len8;     /* constant */
     uint8_t eviction;     /* enum entry_eviction */
     uint16_t work;        /* of re-creation, in a logarithmic scale; constant */
@@ -87,6 +94,27 @@ struct entry {
 #ifndef BRIM_RELACY
 _Static_assert(sizeof(struct entry) == 48, "an entry with a key of 16 bytes is one cache line");
 #endif
+
+/*
+ * A stamp: when it was born and last used.  While an entry is linked, it is in the word that names its successor
+ * afterwards: entries are aligned to 16, so the lowest bits tell which.
+ *
+ *   63    43 42    35 34     3     2       1      0
+ *   | born  |  idle  | frame | fresh | stamp | link |
+ *
+ *   born    in ticks of 2^27 ns, of the cache's clock; wraps after 78 hours
+ *   idle    calls of brim_idle before its last use, or insertion; wraps
+ *   frame   that of its last use, or insertion; wraps
+ *   fresh   inserted in that frame, and not used since
+ */
+#define STAMP_BORN_SHIFT 43
+#define STAMP_IDLE_SHIFT 35
+#define STAMP_FRAME_SHIFT 3
+#define STAMP_FRESH ((uintptr_t)4)
+#define STAMP ((uintptr_t)2)
+#define STAMP_LINK ((uintptr_t)1)
+#define STAMP_USE (((uintptr_t)1 << STAMP_BORN_SHIFT) - 1) /* all but born */
+#define STAMP_TICK_NS_SHIFT 27
 
 /* What an operation on the state word brought about, for the caller to act on. */
 enum entry_event {
@@ -118,6 +146,12 @@ void entry_init(struct entry *e, const void *key, size_t key_len, void *value, s
  * Set the counts ${e} starts with, the link's ref not among them, and make it linked.  Before others can see it.
  */
 void entry_publish(struct entry *e, unsigned refs, unsigned keys);
+
+/*
+ * entry_set_refs(e, refs):
+ * ${e} is not linked, and nobody else's yet: it has ${refs} refs and no key.
+ */
+void entry_set_refs(struct entry *e, unsigned refs);
 
 /* ---- Refs */
 
@@ -227,6 +261,12 @@ static inline unsigned entry_kind(const struct entry *e)
     return e->kind_flags >> 8;
 }
 
+/* Which of a thread's counters are its kind's. */
+static inline unsigned entry_kind_slot(const struct entry *e)
+{
+    return e->kind_flags >> 8 & (KIND_SLOTS - 1);
+}
+
 static inline size_t entry_cost(const struct entry *e)
 {
     /* Relaxed: who changes it holds the value and knows of no order with who asks. */
@@ -299,6 +339,44 @@ static inline void entry_mark_used(struct entry *e)
 {
     if (unlikely(!(atom_load_relaxed(&e->state) & STATE_USED)))
         (void)atom_or_relaxed(&e->state, STATE_USED);
+}
+
+void entry_restamp(struct entry *e, uintptr_t next, uintptr_t stamp);
+
+/*
+ * entry_stamp(e, stamp):
+ * It is used now: ${stamp} without birth.  Written only when that changes, once a frame (G7).  With a hold on ${e}, or
+ * in a section.  Relaxed: a hint to eviction.
+ */
+static inline void entry_stamp(struct entry *e, uintptr_t stamp)
+{
+    uintptr_t next = atom_load_relaxed(&e->next);
+
+    if (unlikely(((next ^ stamp) & STAMP_USE) != 0))
+        entry_restamp(e, next, stamp);
+}
+
+static inline uintptr_t entry_stamped(const struct entry *e)
+{
+    return atom_load_relaxed(&((struct entry *)(uintptr_t)e)->next); /* relaxed: as above */
+}
+
+static inline uint32_t stamp_frame(uintptr_t stamp)
+{
+    return (uint32_t)(stamp >> STAMP_FRAME_SHIFT);
+}
+
+static inline uint8_t stamp_idle(uintptr_t stamp)
+{
+    return (uint8_t)(stamp >> STAMP_IDLE_SHIFT);
+}
+
+/* Its birth; 0: it has no stamp any more. */
+static inline uint32_t entry_born(const struct entry *e)
+{
+    uintptr_t next = entry_stamped(e);
+
+    return (next & (STAMP | STAMP_LINK)) == STAMP ? (uint32_t)(next >> STAMP_BORN_SHIFT) : 0;
 }
 
 static inline bool entry_is_held(const struct entry *e)

@@ -25,6 +25,8 @@ struct epoch_reader {
     bool shared;          /* by threads that have none of their own: `epoch' counts those inside; constant */
 };
 
+struct flight;
+
 struct thread {
     struct epoch_reader reader; /* of the process's domain */
     unsigned number;            /* dense; constant */
@@ -33,6 +35,10 @@ struct thread {
     uint64_t random;            /* its thread's alone, as all below */
     unsigned rounds;            /* of thread-exit destructors */
     unsigned borrowing;         /* caches in which it has a section open */
+    unsigned trimming;          /* trims that it is in: they do not nest */
+    struct flight *loading;     /* the load whose loader it runs, the innermost; NULL: none */
+    ATOM(struct flight *) waits_for; /* it is blocked until this load ends; read by all: shard/flight.h */
+    ATOM(uint64_t) waits;            /* how often it was so far */
 };
 
 struct epoch {

@@ -11,14 +11,16 @@
 #include "base/mem.h"
 #include "part/thread.h"
 
+enum { STRIPE_KINDS = 16 }; /* as KIND_SLOTS */
+
 struct stripe {
-    ATOM(uint64_t) hits, misses;
+    ATOM(uint64_t) hits[STRIPE_KINDS]; /* by kind */
+    ATOM(uint64_t) misses;
     ATOM(uint64_t) pinned;           /* signed: + when an entry's first hold is taken, - when its last one goes */
+    ATOM(uint64_t) pinned_of[STRIPE_KINDS];
     struct epoch_reader section;     /* of the cache's own domain: cache/section.c; not of the shared stripe */
     ATOM(uint32_t) nesting;          /* of sections; as above */
     bool shared;
-    ATOM(uint64_t) insertions, refused;
-    ATOM(uint64_t) left[7];          /* by brim_cause */
     ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
     ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about or passed on */
 } __attribute__((aligned(128)));

@@ -80,6 +80,8 @@ static struct thread *make(void)
     t = p;
     atom_store_relaxed(&t->reader.epoch, 0);
     atom_store_relaxed(&t->in_use, 1);
+    atom_store_relaxed(&t->waits_for, NULL);
+    atom_store_relaxed(&t->waits, 0);
     t->reader.shared = false;
     t->number = atom_add_relaxed(&numbers, 1) + 1;
     push(t);
@@ -103,6 +105,8 @@ struct thread *thread_self_slow(void)
         return &overflow; /* not remembered: memory may be had at the next call */
     t->rounds = 0;
     t->borrowing = 0;
+    t->trimming = 0;
+    t->loading = NULL;
     t->random = hash_entropy();
     thread_tls.self = t;
     return t;
@@ -123,7 +127,9 @@ void thread_child(struct thread *self)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
         atom_store_relaxed(&t->reader.epoch, 0); /* nobody forks within a section */
-        if (t != self)
+        if (t != self) {
             atom_store_relaxed(&t->in_use, 0);
+            atom_store_relaxed(&t->waits_for, NULL);
+        }
     }
 }

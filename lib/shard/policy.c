@@ -175,6 +175,12 @@ static unsigned frequency_of(const struct entry *e)
     return e->eviction & ENTRY_FREQUENCY;
 }
 
+/* Of one that is in no pool. */
+static void set_frequency(struct entry *e, int frequency)
+{
+    e->eviction = (uint8_t)((e->eviction & ENTRY_IN_LINKED) | (unsigned)frequency);
+}
+
 /* ---- The pool: sorted, the worst last */
 
 /* How far above the clock: priorities wrap. */
@@ -239,14 +245,14 @@ static float remember(struct policy *p, struct entry *e)
         frequency = ghosts_take(p->ghosts, e->place, p->mode->reach);
     if (frequency < 0)
         return p->evicting ? p->mode->newcomer : policy_modes[0].newcomer;
-    e->eviction = (uint8_t)(frequency < GHOST_FREQUENCY ? frequency + 1 : GHOST_FREQUENCY);
-    return p->mode->returned * p->mode->frequency[e->eviction];
+    set_frequency(e, frequency < GHOST_FREQUENCY ? frequency + 1 : GHOST_FREQUENCY);
+    return p->mode->returned * p->mode->frequency[frequency_of(e)];
 }
 
 static float go_on_as(const struct policy *p, struct entry *e, const struct entry *old)
 {
-    e->eviction = (uint8_t)frequency_of(old);
-    return e->eviction > 0 ? p->mode->frequency[e->eviction] : policy_modes[0].newcomer;
+    set_frequency(e, (int)frequency_of(old));
+    return frequency_of(e) > 0 ? p->mode->frequency[frequency_of(e)] : policy_modes[0].newcomer;
 }
 
 void policy_admit(struct policy *p, struct entry *e, const struct entry *old)
@@ -261,7 +267,7 @@ void policy_admit(struct policy *p, struct entry *e, const struct entry *old)
     p->scale = (float)UNIT / p->mean_ratio;
     if (p->adapt != NULL)
         p->mode = adapt_mode(p->adapt);
-    e->eviction = 0;
+    set_frequency(e, 0);
     e->priority = p->clock + weight(p, e, ratio, old != NULL ? go_on_as(p, e, old) : remember(p, e));
     if (p->evicting)
         join(p, e); /* among the first to go, if it is worth as little */

@@ -89,6 +89,15 @@ static inline void policy_prefetch(const struct policy *p, uint32_t place)
 }
 
 /*
+ * policy_remembers(p, e):
+ * Whether ${e}'s key was evicted not long ago.
+ */
+static inline bool policy_remembers(const struct policy *p, const struct entry *e)
+{
+    return p->ghosts != NULL && ghosts_have(p->ghosts, e->place);
+}
+
+/*
  * policy_admit(p, e, old):
  * ${e} is new.  It goes on as ${old}, whose key it has; or ${old} is NULL.
  */

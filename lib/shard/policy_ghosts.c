@@ -48,6 +48,13 @@ static int find(const uint16_t slot[GHOST_RING + 1], uint16_t tag)
     return found - 1;
 }
 
+bool ghosts_have(struct ghosts *g, uint32_t place)
+{
+    uint32_t mixed = ghosts_mix(place);
+
+    return find(ghosts_bucket(g, mixed)->slot, tag_of(mixed)) >= 0;
+}
+
 int ghosts_take(struct ghosts *g, uint32_t place, unsigned reach)
 {
     uint32_t mixed = ghosts_mix(place);

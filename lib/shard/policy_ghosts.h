@@ -64,6 +64,12 @@ static inline struct ghost_bucket *ghosts_bucket(struct ghosts *g, uint32_t mixe
 void ghosts_put(struct ghosts *g, uint32_t place, unsigned frequency);
 
 /*
+ * ghosts_have(g, place):
+ * Whether ${place} has a ghost, however old.
+ */
+bool ghosts_have(struct ghosts *g, uint32_t place);
+
+/*
  * ghosts_take(g, place, reach):
  * The frequency of ${place}'s ghost, which is forgotten with that; -1: there is none, or it is ${reach} or more
  * thirty-firsts old.

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "shard/shard.h"
-
 #include "base/clock.h"
-#include "base/hash.h"
+#include "shard/shard_locked.h"
 
-enum { TABLE_ALIGN = 64, SAMPLES = 4, EVICTIONS = 16 /* in one hold of the mutex */ };
+enum { TABLE_ALIGN = 64 };
 
 static struct table *table_new(const brim_allocator *mem, uint32_t buckets)
 {
@@ -21,45 +19,32 @@ static void table_free(const brim_allocator *mem, struct table *t)
         mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
 }
 
-static struct ghosts *ghosts_new(const brim_allocator *mem, uint32_t entries)
+bool shard_init(struct shard *sh, struct index_root *root, struct shard_common *common, brim_objective objective,
+                uint64_t seed, unsigned shard_bits)
 {
-    struct ghosts *g = mem_alloc_zeroed(mem, ghosts_size(entries), GHOSTS_ALIGN);
-
-    if (g != NULL)
-        ghosts_init(g, entries);
-    return g;
-}
-
-static void ghosts_free(const brim_allocator *mem, struct ghosts *g)
-{
-    if (g != NULL)
-        mem_free(mem, g, ghosts_bytes(g), GHOSTS_ALIGN);
-}
-
-bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
-                brim_objective objective, struct policy_adapt *adapt, uint64_t seed, unsigned shard_bits)
-{
-    struct table *t = table_new(mem, 1);
+    struct table *t = table_new(common->mem, 1);
 
     if (t == NULL)
         return false;
     if (!lock_init(&sh->lock, RANK_SHARD)) {
-        table_free(mem, t);
+        table_free(common->mem, t);
         return false;
     }
-    sh->mem = mem;
-    sh->entries = entries;
+    sh->common = common;
     index_init(&sh->index, root, t, shard_bits);
     atom_store_relaxed(&sh->bytes, index_table_size(1));
-    policy_init(&sh->policy, objective, seed, adapt);
+    atom_store_relaxed(&sh->next_expiry, UINT64_MAX);
+    policy_init(&sh->policy, objective, seed, common->adapt);
     return true;
 }
 
 void shard_destroy(struct shard *sh)
 {
-    table_free(sh->mem, sh->index.table);
-    table_free(sh->mem, sh->orphan);
-    ghosts_free(sh->mem, sh->policy.ghosts);
+    const brim_allocator *mem = sh->common->mem;
+
+    table_free(mem, sh->index.table);
+    table_free(mem, sh->orphan);
+    shard_free_ghosts(sh, sh->policy.ghosts);
     lock_destroy(&sh->lock);
 }
 
@@ -74,8 +59,8 @@ static struct entry *successor(struct entry *e, bool *again)
 {
     uintptr_t next = PLANTED(shard_successor_relaxed) ? atom_load_relaxed(&e->next) : atom_load_acquire(&e->next);
 
-    *again = (next & 1) != 0;
-    return *again ? NULL : (struct entry *)next;
+    *again = (next & STAMP_LINK) != 0;
+    return (next & (STAMP_LINK | STAMP)) != 0 ? NULL : (struct entry *)next;
 }
 
 /*
@@ -124,51 +109,93 @@ static void count_locked(struct shard *sh, size_t charge, int n)
     atom_store_relaxed(&sh->count, atom_load_relaxed(&sh->count) + (uint32_t)n);
 }
 
-/* What ${e}, just unlinked, needs before the mutex is released. */
-static void leave_locked(struct shard *sh, struct entry *e, brim_cause cause, bool claim, struct stripe *st,
-                         struct entry_list *left)
+void shard_leave_locked(struct shard *sh, struct entry *e, brim_cause cause, bool claim, struct stripe *st,
+                        struct entry_list *left)
 {
     policy_forget(&sh->policy, e);
     count_locked(sh, entry_cost(e), -1);
-    e->priority = (uint32_t)cause;
+    if (unlikely(e->eviction & ENTRY_IN_LINKED))
+        limit_leave(sh->common->limit_of(e), e);
+    e->priority = (uint32_t)cause | entry_born(e) << ENTRY_BORN_SHIFT;
     e->eviction = claim ? ENTRY_CLAIMED : 0;
     stripe_add(st, dying, 1);
-    if (sh->entries != NULL && cause != BRIM_REPLACED)
-        budget_give(sh->entries, 1);
     entry_list_push(left, e);
 }
 
-static void unlink_locked(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st,
-                          struct entry_list *left)
+/* One entry less. */
+static void count_out(struct shard *sh)
+{
+    if (sh->common->entries != NULL)
+        budget_give(sh->common->entries, 1);
+}
+
+void shard_unlink_locked(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left)
 {
     (void)entry_unlink(e);
     index_remove_locked(&sh->index, e);
-    leave_locked(sh, e, cause, false, st, left);
+    shard_leave_locked(sh, e, cause, false, st, left);
+    count_out(sh);
+}
+
+bool shard_evict_locked(struct shard *sh, struct entry *e, brim_cause cause, enum shard_how how, bool claim,
+                        struct stripe *st, struct entry_list *left)
+{
+    if (!entry_try_evict(e))
+        return false;
+    index_remove_locked(&sh->index, e);
+    if (how != SHARD_UNTOLD)
+        policy_evicted(&sh->policy, e, how == SHARD_CHOSEN); /* by its priority, before that becomes the cause */
+    shard_leave_locked(sh, e, cause, claim, st, left);
+    count_out(sh);
+    return true;
+}
+
+enum extra_state shard_look_locked(const struct entry *e, uint64_t now)
+{
+    return likely(!(entry_flags(e) & ENTRY_EXTRA)) ? EXTRA_FRESH : extra_look(e, now, false);
+}
+
+/* What is loaded for ${e}'s key is overtaken; what is remembered of it, forgotten. */
+static void overtake_of_locked(struct shard *sh, const struct entry *e, struct flight **forgotten)
+{
+    size_t len;
+    const void *key = entry_key(e, &len);
+
+    if (unlikely(sh->flights.root != NULL) && !(entry_flags(e) & ENTRY_ANONYMOUS))
+        shard_overtake_locked(sh, flights_find(&sh->flights, e->place, key, len), forgotten);
 }
 
 /* As ${old}, if it replaces that. */
-static void join_locked(struct shard *sh, struct entry *e, const struct entry *old)
+static void join_locked(struct shard *sh, struct entry *e, const struct entry *old, bool counted)
 {
     policy_admit(&sh->policy, e, old);
     count_locked(sh, entry_cost(e), 1);
+    if (unlikely(atom_load_relaxed(&sh->common->limits))) /* relaxed: the mutex, see limit_counts */
+        limit_join(sh->common->limit_of(e), e, counted);
+    if (unlikely(entry_stamped(e) & STAMP_FRESH))
+        shard_count_fresh_locked(sh, stamp_frame(entry_stamped(e)));
+    if (unlikely(entry_flags(e) & ENTRY_AGES))
+        shard_expect_locked(sh, extra_expiry(e));
+    if (unlikely(shard_look_locked(e, 0) != EXTRA_FRESH))
+        atom_store_relaxed(&sh->clean_of, UINT64_MAX); /* its group was invalidated since the call began: sweep again */
 }
 
 /*
  * One step (G6).  The successor is set; then `linked' is cleared in the old one's state word, from where on every
  * look-up finds the new one: by the successor, or once the word is swapped, by the index.
  */
-static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, struct stripe *st,
-                           struct entry_list *left)
+static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, bool counted, brim_cause cause,
+                           struct stripe *st, struct entry_list *left)
 {
     if (PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
-    /* Release: the new entry's fields (edge replace). */
+    /* Release: the new entry's fields (edge replace).  Over a stamp: who is just writing one exchanges, and fails. */
     atom_store_release(&old->next, (uintptr_t)e);
     if (!PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
     index_swap_locked(&sh->index, old, e);
-    join_locked(sh, e, old);
-    leave_locked(sh, old, BRIM_REPLACED, false, st, left);
+    join_locked(sh, e, old, counted);
+    shard_leave_locked(sh, old, cause, false, st, left);
 }
 
 static struct entry *find_old_locked(const struct shard *sh, const struct shard_link *l)
@@ -183,16 +210,38 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
     return index_find(index_view(&sh->index), (uint64_t)l->tag << 48 | l->e->place, key, len);
 }
 
+/* Whether ${l} may be done at all.  ${stale}: what it would replace is no longer found. */
+static bool may_link_locked(const struct shard *sh, const struct shard_link *l, const struct entry *old, bool stale)
+{
+    if (sh->closed || (l->expected != NULL && (stale || !entry_is_linked(old))))
+        return false;
+    return l->flight == NULL || (!flight_is_overtaken(l->flight) && shard_look_locked(l->e, 0) == EXTRA_FRESH &&
+                                 shard_look_locked(l->flight->entry, 0) == EXTRA_FRESH);
+}
+
+static void count_linked_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st)
+{
+    stripe_add(st, reserved, 0 - entry_cost(l->e));
+    tally_adjust(l->values, t, entry_cost(l->e));
+    if (l->refs > 0)
+        shard_pin(st, l->e, entry_cost(l->e));
+    if (l->flight != NULL)
+        shard_publish_locked(sh, l);
+}
+
 static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
                                       struct entry_list *left)
 {
+    enum extra_state state = EXTRA_FRESH;
     struct entry *old;
 
     policy_prefetch(&sh->policy, l->e->place);
     old = find_old_locked(sh, l);
-    if (sh->closed || (l->expected != NULL && !entry_is_linked(old)))
+    if (old != NULL)
+        state = shard_look_locked(old, l->now);
+    if (!may_link_locked(sh, l, old, state != EXTRA_FRESH))
         return SHARD_GONE;
-    if (old != NULL && l->only_if_absent) {
+    if (old != NULL && l->only_if_absent && state == EXTRA_FRESH) {
         shard_count_pins(st, old, entry_try_hold(old)); /* it is linked and stays so: the hold stands */
         l->there = old;
         return SHARD_EXISTS;
@@ -200,25 +249,26 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
     l->added = old == NULL;
     if (old == NULL && !index_has_room(&sh->index))
         return SHARD_NOMEM;
-    if (old == NULL && sh->entries != NULL && !budget_take(sh->entries, 1))
+    if (old == NULL && sh->common->entries != NULL && !budget_take(sh->common->entries, 1))
         return SHARD_NO_ENTRY;
+    if (l->flight != NULL)
+        l->refs += atom_load_relaxed(&l->flight->waiting);
+    else
+        overtake_of_locked(sh, l->e, &l->forgotten);
+    l->redundant = l->flight != NULL && policy_remembers(&sh->policy, l->e);
     entry_publish(l->e, l->refs, l->keys);
     if (old != NULL) {
-        replace_locked(sh, old, l->e, st, left);
+        replace_locked(sh, old, l->e, l->counted, shard_cause(state, BRIM_REPLACED), st, left);
     } else {
-        join_locked(sh, l->e, NULL);
+        join_locked(sh, l->e, NULL, l->counted);
         index_insert_locked(&sh->index, l->e, l->tag);
     }
-    stripe_add(st, reserved, 0 - entry_cost(l->e));
-    tally_adjust(l->values, t, entry_cost(l->e));
-    if (l->refs > 0)
-        stripe_add(st, pinned, entry_cost(l->e));
-    stripe_add(st, insertions, 1);
+    count_linked_locked(sh, l, t, st);
     return SHARD_LINKED;
 }
 
 /* And nobody is at it. */
-static bool index_is_ill_sized_locked(const struct shard *sh)
+bool shard_is_ill_sized_locked(const struct shard *sh)
 {
     return sh->index.next == NULL && index_wanted(&sh->index, 1) != sh->index.table->buckets;
 }
@@ -229,17 +279,17 @@ static struct table *move_index(struct shard *sh, struct table *fresh, bool *mov
     struct table *old = NULL;
     bool more;
 
-    lock_acquire(&sh->lock);
-    more = index_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)fresh->buckets * INDEX_ENTRIES * 8 / 10;
+    shard_lock(sh);
+    more = shard_is_ill_sized_locked(sh) && sh->index.count < (uint64_t)fresh->buckets * INDEX_ENTRIES * 8 / 10;
     if (more)
         index_begin_locked(&sh->index, fresh);
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     while (more) {
-        lock_acquire(&sh->lock);
+        shard_lock(sh);
         more = index_copy_locked(&sh->index, fresh);
         if (!more)
             old = index_end_locked(&sh->index, fresh);
-        lock_release(&sh->lock);
+        shard_unlock(sh);
     }
     *moved = old != NULL;
     return *moved ? old : fresh;
@@ -251,13 +301,13 @@ bool shard_fit_index(struct shard *sh)
     uint32_t wanted = 0;
     bool moved;
 
-    lock_acquire(&sh->lock);
-    if (index_is_ill_sized_locked(sh))
+    shard_lock(sh);
+    if (shard_is_ill_sized_locked(sh))
         wanted = index_wanted(&sh->index, 1);
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     if (wanted == 0)
         return true;
-    fresh = table_new(sh->mem, wanted);
+    fresh = table_new(sh->common->mem, wanted);
     if (fresh == NULL)
         return false;
     unused = move_index(sh, fresh, &moved);
@@ -265,7 +315,7 @@ bool shard_fit_index(struct shard *sh)
         atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
         epoch_wait(&epoch_process);
     }
-    table_free(sh->mem, unused);
+    table_free(sh->common->mem, unused);
     return true;
 }
 
@@ -274,9 +324,9 @@ static bool may_get_room(struct shard *sh)
 {
     bool may;
 
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     may = index_has_room(&sh->index) || sh->index.next != NULL;
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     return may;
 }
 
@@ -287,10 +337,10 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
         enum shard_outcome outcome;
         bool fit, ready = true;
 
-        lock_acquire(&sh->lock);
+        shard_lock(sh);
         outcome = link_locked(sh, l, t, st, left);
-        fit = index_is_ill_sized_locked(sh);
-        lock_release(&sh->lock);
+        fit = shard_is_ill_sized_locked(sh);
+        shard_unlock(sh);
         if (fit)
             ready = shard_fit_index(sh);
         if (outcome != SHARD_NOMEM || (!ready && !may_get_room(sh)))
@@ -300,201 +350,74 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
     }
 }
 
-bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left)
+bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st,
+                  struct entry_list *left, struct flight **forgotten)
 {
     bool there, fit;
 
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     there = entry_is_linked(e);
-    if (there)
-        unlink_locked(sh, e, cause, st, left);
-    fit = index_is_ill_sized_locked(sh);
-    lock_release(&sh->lock);
+    if (there) {
+        overtake_of_locked(sh, e, forgotten);
+        shard_unlink_locked(sh, e, cause, st, left);
+    }
+    fit = shard_is_ill_sized_locked(sh);
+    shard_unlock(sh);
     if (fit)
         (void)shard_fit_index(sh);
     return there;
 }
 
-bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                      struct entry_list *left)
+enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, uint64_t now,
+                                  bool *removed, struct stripe *st, struct entry_list *left, struct flight **forgotten)
 {
+    enum extra_state state = EXTRA_FRESH;
     struct entry *e;
     bool fit;
 
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     e = index_find(index_view(&sh->index), hash, key, len);
-    if (e != NULL)
-        unlink_locked(sh, e, BRIM_REMOVED, st, left);
-    fit = index_is_ill_sized_locked(sh);
-    lock_release(&sh->lock);
+    *removed = e != NULL;
+    if (unlikely(sh->flights.root != NULL))
+        shard_overtake_locked(sh, flights_find(&sh->flights, (uint32_t)hash, key, len), forgotten);
+    if (e != NULL) {
+        state = shard_look_locked(e, now);
+        shard_unlink_locked(sh, e, shard_cause(state, BRIM_REMOVED), st, left);
+    }
+    fit = shard_is_ill_sized_locked(sh);
+    shard_unlock(sh);
     if (fit)
         (void)shard_fit_index(sh);
-    return e != NULL;
+    return state;
 }
 
-bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left)
+bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left,
+                          struct flight **forgotten)
 {
     bool last;
 
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     last = entry_remove_last(e);
     if (last) {
+        overtake_of_locked(sh, e, forgotten);
         shard_count_pins(st, e, ENTRY_UNPIN);
         index_remove_locked(&sh->index, e);
-        leave_locked(sh, e, BRIM_REMOVED, false, st, left);
+        shard_leave_locked(sh, e, BRIM_REMOVED, false, st, left);
+        count_out(sh);
     }
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     return last;
-}
-
-/* ---- Eviction */
-
-static bool spared(const struct shard_sweep *w, const struct entry *e)
-{
-    return e == w->keep || (w->like != NULL && e->place == w->like->place) ||
-           (w->kind >= 0 && entry_kind(e) != (unsigned)w->kind);
-}
-
-static bool wants_more(const struct shard_sweep *w)
-{
-    return w->freed < w->need && w->taken < w->most;
-}
-
-/* ${chosen}: by the policy. */
-static bool evict_locked(struct shard *sh, struct entry *e, bool chosen, struct shard_sweep *w, struct stripe *st,
-                         struct entry_list *left)
-{
-    policy_prefetch(&sh->policy, e->place);
-    if (!entry_try_evict(e))
-        return false;
-    index_remove_locked(&sh->index, e);
-    if (w->cause == BRIM_EVICTED)
-        policy_evicted(&sh->policy, e, chosen);
-    w->freed += entry_cost(e);
-    w->taken++;
-    leave_locked(sh, e, w->cause, w->claim, st, left);
-    return true;
-}
-
-bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t len, struct entry *expected,
-                     struct shard_sweep *w, struct stripe *st, struct entry_list *left)
-{
-    struct entry *e = expected;
-    bool evicted;
-
-    lock_acquire(&sh->lock);
-    if (e == NULL)
-        e = index_find(index_view(&sh->index), hash, key, len);
-    evicted = e != NULL && entry_is_linked(e) && entry_cost(e) >= w->need && evict_locked(sh, e, false, w, st, left);
-    lock_release(&sh->lock);
-    return evicted;
-}
-
-/* Neighbours from a random place on, those left out that nobody could evict now. */
-static unsigned sample_locked(struct shard *sh, struct entry *sample[POLICY_SAMPLE], unsigned most)
-{
-    unsigned n = index_sample_locked(&sh->index, hash_random(&sh->policy.random), sample, most), free = 0;
-
-    for (unsigned i = 0; i < n; i++)
-        __builtin_prefetch(sample[i], 1);
-    for (unsigned i = 0; i < n; i++)
-        if (!entry_is_held(sample[i]))
-            sample[free++] = sample[i];
-        else
-            policy_keep_up(&sh->policy, sample[i]);
-    return free;
-}
-
-/* The policy's choice among a sample and what it keeps from before. */
-static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
-{
-    unsigned most = policy_sample(&sh->policy);
-    struct entry *sample[POLICY_SAMPLE], *e;
-
-    if (most > 0)
-        policy_consider(&sh->policy, sample, sample_locked(sh, sample, most));
-    while ((e = policy_next(&sh->policy)) != NULL) {
-        if (spared(w, e) || entry_is_held(e))
-            continue;
-        if (evict_locked(sh, e, true, w, st, left))
-            return true;
-    }
-    return false;
-}
-
-static bool is_nearly_full(const struct budget *b)
-{
-    enum { PART = 64 };
-
-    return budget_room(b) <= (int64_t)(budget_capacity(b) / PART) + 1;
-}
-
-/* What the policy remembers by; without memory it goes on with what it has. */
-static void fit_policy(struct shard *sh, uint32_t ghosts_for)
-{
-    struct ghosts *fresh = ghosts_for > 0 ? ghosts_new(sh->mem, ghosts_for) : NULL;
-    uint64_t shards = (uint64_t)1 << sh->index.shard_bits;
-
-    /* Relaxed, all: hints and statistics. */
-    if (!adapt_fits(sh->policy.adapt, atom_load_relaxed(&sh->count) * shards))
-        adapt_fit(sh->policy.adapt, sh->mem, atom_load_relaxed(&sh->count) * shards,
-                  atom_load_relaxed(&sh->used) * shards, sh->entries != NULL && is_nearly_full(sh->entries));
-    if (fresh == NULL)
-        return;
-    lock_acquire(&sh->lock);
-    atom_store_relaxed(&sh->ghost_bytes, ghosts_size(ghosts_for));
-    fresh = policy_take_ghosts(&sh->policy, fresh, ghosts_for);
-    lock_release(&sh->lock);
-    ghosts_free(sh->mem, fresh);
-}
-
-void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
-{
-    uint32_t ghosts_for;
-    unsigned fails = 0;
-    bool fit, adapted;
-
-    lock_acquire(&sh->lock);
-    for (unsigned n = 0; n < EVICTIONS && wants_more(w) && fails < SAMPLES; n++)
-        if (!evict_one_locked(sh, w, st, left))
-            fails++;
-    fit = index_is_ill_sized_locked(sh);
-    ghosts_for = policy_wants_ghosts(&sh->policy, sh->index.count);
-    adapted = w->taken == 0 || adapt_fits(sh->policy.adapt, (uint64_t)sh->index.count << sh->index.shard_bits);
-    lock_release(&sh->lock);
-    if (fit)
-        (void)shard_fit_index(sh);
-    if (ghosts_for > 0 || !adapted)
-        fit_policy(sh, ghosts_for);
-}
-
-bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
-                 struct entry_list *left)
-{
-    struct entry *e[SHARD_BATCH];
-    unsigned n;
-
-    lock_acquire(&sh->lock);
-    n = index_scan_locked(&sh->index, c, e, SHARD_BATCH);
-    for (unsigned i = 0; i < n && wants_more(w); i++) {
-        if (spared(w, e[i]))
-            continue;
-        if (!evict_locked(sh, e[i], false, w, st, left) && w->held_too)
-            unlink_locked(sh, e[i], w->cause, st, left);
-    }
-    lock_release(&sh->lock);
-    return n > 0;
 }
 
 unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st)
 {
     unsigned n;
 
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     n = index_scan_locked(&sh->index, c, out, SHARD_BATCH);
     for (unsigned i = 0; i < n; i++)
         shard_count_pins(st, out[i], entry_try_hold(out[i])); /* linked under the mutex: the hold stands */
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     return n;
 }
 
@@ -506,7 +429,7 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
 
     /* Who took the first hold just before us is still to add the old cost to the pins; it is in a section. */
     epoch_wait(&epoch_process);
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     more = charge - entry_cost(e); /* wraps if it is less */
     enough = !charged || charge <= entry_cost(e) || more <= *reserved;
     if (enough) {
@@ -515,26 +438,28 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
             atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + more);
     }
     if (enough && charged) {
-        stripe_add(st, pinned, more);
+        shard_pin(st, e, more);
         stripe_add(st, reserved, 0 - more);
         tally_adjust(values, t, more);
+        limit_adjust(sh->common->limit_of(e), e, more);
         *reserved -= more;
     }
-    lock_release(&sh->lock);
+    shard_unlock(sh);
     return enough;
 }
 
-void shard_child(struct shard *sh)
+void shard_child(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten)
 {
-    if (sh->index.next == NULL)
-        return;
-    sh->orphan = sh->index.next;
-    sh->index.next = NULL;
+    if (sh->index.next != NULL) {
+        sh->orphan = sh->index.next;
+        sh->index.next = NULL;
+    }
+    shard_end_orphans_locked(sh, self, told, forgotten);
 }
 
 void shard_close(struct shard *sh)
 {
-    lock_acquire(&sh->lock);
+    shard_lock(sh);
     sh->closed = true;
-    lock_release(&sh->lock);
+    shard_unlock(sh);
 }

@@ -7,14 +7,33 @@
 #define BRIM_SHARD_SHARD_H
 
 #include "base/lock.h"
+#include "entry/extra.h"
 #include "part/stripe.h"
 #include "part/tally.h"
 #include "shard/budget.h"
+#include "shard/flight.h"
 #include "shard/index.h"
+#include "shard/limit.h"
 #include "shard/policy.h"
 #include "shard/policy_adapt.h"
 
-enum { SHARD_BATCH = 256 }; /* entries looked at in one hold of the mutex, at the most */
+enum {
+    SHARD_BATCH = 256, /* entries looked at in one hold of the mutex, at the most */
+    SHARD_SWEPT = 64   /* by one write, for what is stale */
+};
+
+/* What all shards of a cache share. */
+struct shard_common {
+    const brim_allocator *mem;     /* constant, as the next two */
+    struct budget *entries;        /* how many there may be over all shards; NULL: any number */
+    struct policy_adapt *adapt;
+    struct limit *(*limit_of)(const struct entry *e); /* its kind's; constant */
+    ATOM(uint32_t) limits;         /* some kind keeps its sums */
+    ATOM(uint64_t) invalidations;  /* of groups, so far */
+    ATOM(uintptr_t) stamp;         /* of a use now, without birth */
+    bool protect;                  /* what the current frame used goes last; constant */
+    ATOM(uint64_t) protected_until; /* frame + 1 in which, at one look at all, only what it used was left to evict */
+};
 
 struct shard {
     /* What every write touches, in a pair of lines */
@@ -24,10 +43,20 @@ struct shard {
     ATOM(uint32_t) count; /* of them */
     bool closed;          /* the cache is being freed */
     struct policy policy;
+    struct flights flights;
+    size_t loading;       /* how many of them are under way, or were when the cache was freed */
+    uint64_t lock_waits, lock_wait_ns;
+    uint32_t fresh_frame; /* the frame of: */
+    uint32_t fresh;       /*   entries inserted in it and not asked for since, at the most */
 
-    /* constant */
-    const brim_allocator *mem;
-    struct budget *entries; /* how many there may be over all shards; NULL: any number */
+    /* The sweep for what is stale: a pass over all entries, some with each write, when there may be any */
+    struct index_cursor swept;   /* how far it has come */
+    ATOM(uint32_t) sweeping;     /* read without the mutex, as the next two */
+    ATOM(uint64_t) clean_of;     /* invalidations before the last pass began, or if sweeping this one */
+    ATOM(uint64_t) next_expiry;  /* of all entries, at the earliest; as far as this pass has seen: */
+    uint64_t pass_expiry;
+
+    struct shard_common *common; /* constant */
 
     ATOM(size_t) bytes;   /* of the index; read without the mutex, as the next */
     ATOM(size_t) ghost_bytes;
@@ -35,13 +64,19 @@ struct shard {
 } __attribute__((aligned(128)));
 
 /*
- * shard_init(sh, root, mem, entries, objective, adapt, seed, shard_bits):
- * ${root} is where look-ups find its index; ${adapt} is all shards', and ${seed} that of the policy's random numbers.
- * False: no memory.
+ * shard_init(sh, root, common, objective, seed, shard_bits):
+ * ${root} is where look-ups find its index; ${seed} that of the policy's random numbers.  False: no memory.
  */
-bool shard_init(struct shard *sh, struct index_root *root, const brim_allocator *mem, struct budget *entries,
-                brim_objective objective, struct policy_adapt *adapt, uint64_t seed, unsigned shard_bits);
+bool shard_init(struct shard *sh, struct index_root *root, struct shard_common *common, brim_objective objective,
+                uint64_t seed, unsigned shard_bits);
 void shard_destroy(struct shard *sh);
+
+/* What ${e}'s refs hold has changed by ${delta}. */
+static inline void shard_pin(struct stripe *st, const struct entry *e, size_t delta)
+{
+    stripe_add(st, pinned, delta);
+    stripe_add(st, pinned_of[entry_kind_slot(e)], delta);
+}
 
 /*
  * shard_count_pins(st, e, events):
@@ -53,9 +88,9 @@ static inline void shard_count_pins(struct stripe *st, const struct entry *e, un
     if ((events & (ENTRY_PIN | ENTRY_UNPIN)) == 0 || (entry_flags(e) & ENTRY_UNCHARGED))
         return;
     if (events & ENTRY_PIN)
-        stripe_add(st, pinned, entry_cost(e));
+        shard_pin(st, e, entry_cost(e));
     if (events & ENTRY_UNPIN)
-        stripe_add(st, pinned, 0 - entry_cost(e));
+        shard_pin(st, e, 0 - entry_cost(e));
 }
 
 /* What a look-up of a key finds that met ${e}, from whose hold came ${events} without HELD; or as shard_find. */
@@ -116,6 +151,12 @@ struct shard_link {
     unsigned refs, keys;    /* in */
     uint16_t tag;           /* in: of its hash */
     struct tally *values;   /* in: sums the charge of its kind */
+    bool counted;           /* in: the charge is part of what its kind has taken already */
+    uint64_t now;           /* in: for the ages of what is there; 0: they are not looked at */
+    struct flight *flight;  /* in: whose result ${e} is; NULL: it overtakes that of its key */
+    struct waiter *told;    /* out, SHARD_LINKED: as flight_tell */
+    struct flight *forgotten; /* out, SHARD_LINKED: was remembered as failed, and is the caller's to free; or NULL */
+    bool redundant;         /* out, SHARD_LINKED, of a flight: it had been evicted not long before */
     bool only_if_absent;    /* in: an entry that is there stays */
     struct entry *expected; /* in: replace this one and no other; NULL: whatever has the key */
     struct entry *there;    /* out, SHARD_EXISTS: the entry that is there, held */
@@ -126,7 +167,7 @@ enum shard_outcome {
     SHARD_LINKED,   /* done; what was replaced is on the list */
     SHARD_EXISTS,
     SHARD_NO_ENTRY, /* it would be one more than there may be */
-    SHARD_GONE,     /* `expected' has left, or the cache is being freed */
+    SHARD_GONE,     /* `expected' has left, or the cache is being freed, or `flight' was overtaken */
     SHARD_NOMEM
 };
 
@@ -139,23 +180,27 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
                               struct entry_list *left);
 
 /*
- * shard_remove(sh, e, cause, st, left):
- * Take ${e} from look-ups.  False: it had left.  ${e} must not be freed meanwhile.
+ * shard_remove(sh, e, cause, st, left, forgotten):
+ * Take ${e} from look-ups.  False: it had left.  ${e} must not be freed meanwhile.  A load of its key is overtaken;
+ * ${*forgotten} becomes one that was remembered as failed.
  */
-bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left);
+bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left,
+                  struct flight **forgotten);
 
 /*
- * shard_remove_key(sh, hash, key, len, st, left):
- * The same of ${key}'s entry.
+ * shard_remove_key(sh, hash, key, len, now, removed, st, left, forgotten):
+ * The same of ${key}'s entry; loads are overtaken also if there is none.  Returns what it was: stale ones leave for
+ * that cause.
  */
-bool shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, struct stripe *st,
-                      struct entry_list *left);
+enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, uint64_t now,
+                                  bool *removed, struct stripe *st, struct entry_list *left, struct flight **forgotten);
 
 /*
- * shard_remove_if_last(sh, e, st, left):
+ * shard_remove_if_last(sh, e, st, left, forgotten):
  * Give back the caller's hold on ${e} and remove it, if nobody else holds it.  False: nothing changed.
  */
-bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left);
+bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left,
+                          struct flight **forgotten);
 
 /* What a sweep takes. */
 struct shard_sweep {
@@ -163,6 +208,15 @@ struct shard_sweep {
     bool held_too;            /* also what is held, which then only leaves look-ups */
     bool claim;               /* what it frees is the caller's */
     int kind;                 /* of this kind number only; -1: any */
+    bool floors;              /* kinds keep their floors, but: */
+    int but_kind;             /*   this kind number; -1: none */
+    uint64_t now;             /* for ages; 0: not looked at */
+    unsigned frame_too;       /* 0: spare what the frame used or inserted; 1: what it used; 2: nothing */
+    bool second_chance;       /* only what is not marked used; the mark is taken */
+    bool by_use;              /* only what was last used before: */
+    uint32_t before_frame;    /*   this frame, */
+    uint8_t idle_now, idle_least; /* or at least as many calls of brim_idle ago */
+    unsigned used_now;        /* out: victims that the current frame had used */
     size_t need;              /* stop when as much was freed */
     unsigned most;            /* stop after as many */
     size_t freed;             /* so far: charge of what nobody held */
@@ -185,11 +239,114 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
 void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left);
 
 /*
+ * shard_sweep_fresh(sh, w, st, left):
+ * Take what the current frame inserted and nobody has asked for since, until ${w->need} is freed.
+ */
+void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left);
+
+/*
  * shard_sweep(sh, c, w, st, left):
  * Take what ${w} says of the next entries from ${c} on, at most SHARD_BATCH.  False: the shard is done.
  */
 bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
                  struct entry_list *left);
+
+/*
+ * shard_may_be_stale(sh, now):
+ * Whether there is something to sweep.  Without the mutex, relaxed: a later call does what this one misses.
+ */
+static inline bool shard_may_be_stale(struct shard *sh, uint64_t now)
+{
+    return atom_load_relaxed(&sh->clean_of) != atom_load_relaxed(&sh->common->invalidations) ||
+           atom_load_relaxed(&sh->sweeping) != 0 || (now != 0 && now >= atom_load_relaxed(&sh->next_expiry));
+}
+
+/*
+ * shard_sweep_stale(sh, now, st, left):
+ * Go on with the sweep for what is stale, SHARD_SWEPT entries.  False: there is nothing to sweep.
+ */
+bool shard_sweep_stale(struct shard *sh, uint64_t now, struct stripe *st, struct entry_list *left);
+
+/*
+ * shard_add_idle(sh, c, idle, by_age):
+ * Add the charge of the next entries from ${c} on that nobody holds to ${by_age}, by how many calls of brim_idle before
+ * ${idle} they were last used.  False: the shard is done.
+ */
+enum { SHARD_IDLE_AGES = 256 };
+bool shard_add_idle(struct shard *sh, struct index_cursor *c, uint8_t idle, size_t by_age[SHARD_IDLE_AGES]);
+
+/*
+ * shard_adopt_kind(sh, c, kind, limit):
+ * Have the next entries of ${kind} number from ${c} on counted in ${limit} as linked.  False: the shard is done.
+ */
+bool shard_adopt_kind(struct shard *sh, struct index_cursor *c, unsigned kind, struct limit *limit);
+
+/* ---- Loads, each under the mutex.  ${told} as flight_tell */
+
+enum shard_claim {
+    SHARD_HIT,       /* out: the entry, held */
+    SHARD_CLAIMED,   /* the flight given is in the table */
+    SHARD_CLAIMABLE, /* none was given */
+    SHARD_JOINED,    /* the waiter given waits */
+    SHARD_BUSY,      /* none was given */
+    SHARD_TOLD,      /* the waiter given has waited: its status and the rest are set, and it no longer waits */
+    SHARD_FAILED,    /* not long ago; out: the reason */
+    SHARD_CLOSED     /* the cache is being freed, or a group of the flight given is closed */
+};
+
+/* Somebody asks for a key's value. */
+struct shard_ask {
+    uint64_t hash, now;       /* in; now: for ages, and for what is remembered as failed */
+    const void *key;          /* in */
+    size_t len;               /* in */
+    struct flight *flight;    /* in: to fly if nobody else's does; may be NULL */
+    struct waiter *waiter;    /* in: to join another's; may be NULL */
+    bool block;               /* in: and to wait until it is told, or */
+    uint64_t deadline;        /* in: until this, on clock_now; 0: for ever */
+    uint64_t frame;           /* in */
+    struct thread *self;      /* in */
+    struct entry *there;      /* out, HIT */
+    brim_status status;       /* out, TOLD: as flight_wait */
+    int reason;               /* out, FAILED */
+    struct flight *forgotten; /* out: was remembered as failed, and is the caller's to free */
+};
+
+enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe *st);
+
+/*
+ * shard_end(sh, f, status, reason, result, refs, until, told):
+ * ${f} ends without publishing; its claimer's count on it stays.  OK: ${result}, never published, gets ${refs} and a
+ * hold for each who waits.  FAILED with ${until}: it is remembered until then, unless it was overtaken; then the table
+ * has a count.  Returns how many shared it.
+ */
+uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int reason, struct entry *result,
+                   unsigned refs, uint64_t until, struct waiter **told);
+
+/*
+ * shard_cancel(sh, hash, key, len, told, forgotten):
+ * Cancel ${key}'s load.  False: none is under way; ${*forgotten} may be one that was remembered as failed.
+ */
+bool shard_cancel(struct shard *sh, uint64_t hash, const void *key, size_t len, struct waiter **told,
+                  struct flight **forgotten);
+
+/*
+ * shard_overtake_all(sh, freeing, told, forgotten):
+ * Overtake all loads; ${freeing}: the cache is freed, and they are CANCELED and leave the table.  ${*forgotten}: those
+ * remembered as failed, by `next'.
+ */
+void shard_overtake_all(struct shard *sh, bool freeing, struct waiter **told, struct flight **forgotten);
+
+/*
+ * shard_forsake(sh, w):
+ * ${w}, told later, waits no more.  False: it has been told.
+ */
+bool shard_forsake(struct shard *sh, struct waiter *w);
+
+/*
+ * shard_unref(sh, f):
+ * Give a count on ${f} back.  True: it was the last, and ${f} is the caller's to free.
+ */
+bool shard_unref(struct shard *sh, struct flight *f);
 
 /*
  * shard_hold_some(sh, c, out, st):
@@ -207,10 +364,12 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
                     struct thread *t, struct stripe *st);
 
 /*
- * shard_child(sh):
- * In the child of a fork, the mutex held: whoever was changing the size of the index is gone.
+ * shard_child(sh, self, told, forgotten):
+ * In the child of a fork, the mutex held, ${self} being the only thread: whoever was changing the size of the index is
+ * gone.  So are the owners of loads and who was blocked: their loads end, CANCELED.  ${told} as flight_tell;
+ * ${*forgotten}: the caller's to free, by `next'.
  */
-void shard_child(struct shard *sh);
+void shard_child(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten);
 
 /*
  * shard_close(sh):

@@ -56,7 +56,7 @@ START_TEST(what_nobody_holds_goes)
     admit_undo(c, a.by, N - 3);
     for (int i = 0; i < 3; i++)
         brim_release(held[i]);
-    ck_assert_uint_ge(admit_evict(c, a.by, 2, -1), 2);
+    ck_assert_uint_ge(admit_evict(c, a.by, 2, NULL), 2);
     finish(c);
 }
 END_TEST

@@ -18,6 +18,7 @@ START_TEST(bad_arguments)
     brim_cache *c = make_value_cache(100);
     brim_entry_options o = defaults();
     brim_ref *r = (brim_ref *)(void *)&o;
+    static const brim_kind above = {.ceiling = 1000000};
 
     ck_assert_int_eq(brim_insert(NULL, "k", 1, NULL, 1, &r), BRIM_INVALID);
     ck_assert_ptr_null(r);
@@ -28,8 +29,8 @@ START_TEST(bad_arguments)
     o.priority = 2;
     ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
     o = defaults();
-    o.max_age = 1;
-    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_UNSUPPORTED);
+    o.kind = &above;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
     ck_assert_int_eq(brim_insert_anonymous(c, NULL, 1, NULL, NULL, NULL), BRIM_INVALID);
     ck_assert_int_eq(brim_wrap(c, NULL, 1, NULL, NULL), BRIM_INVALID);
     ck_assert_int_eq(brim_insert(c, "k", 1, NULL, SIZE_MAX, NULL), BRIM_TOO_BIG);

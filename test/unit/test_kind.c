@@ -39,13 +39,13 @@ END_TEST
 START_TEST(bad_kinds)
 {
     brim_cache *c = make_value_cache(100);
-    brim_kind small = {.size = 8}, queue = {.queue = (brim_queue *)&small}, floor = {.floor = 1}, ceiling = {.ceiling = 1};
+    brim_kind small = {.size = 8}, floor = {.floor = 101}, ceiling = {.ceiling = 101}, both = {.floor = 2, .ceiling = 1};
     struct kind *k;
 
     ck_assert_int_eq(kind_get(c, &small, &k), BRIM_INVALID);
-    ck_assert_int_eq(kind_get(c, &queue, &k), BRIM_UNSUPPORTED);
-    ck_assert_int_eq(kind_get(c, &floor, &k), BRIM_UNSUPPORTED);
-    ck_assert_int_eq(kind_get(c, &ceiling, &k), BRIM_UNSUPPORTED);
+    ck_assert_int_eq(kind_get(c, &both, &k), BRIM_INVALID);
+    ck_assert_int_eq(kind_get(c, &floor, &k), BRIM_INVALID);
+    ck_assert_int_eq(kind_get(c, &ceiling, &k), BRIM_INVALID);
     finish(c);
 }
 END_TEST
@@ -66,7 +66,7 @@ START_TEST(numbers_lead_back_and_are_used_again)
             ck_assert_ptr_eq(kind_of(&e), k);
             if (round == 0 && k->number > most)
                 most = k->number;
-            ck_assert_uint_le(k->number, most);
+            ck_assert_uint_lt(k->number, most + KIND_SLOTS); /* the slot of the late kinds differs by cache */
         }
         finish(c);
     }

@@ -17,6 +17,14 @@ static struct thread *self;
 static struct budget most;
 static struct tally values;
 static struct policy_adapt adapt;
+static struct shard_common common;
+static struct limit limit;
+
+static struct limit *limit_of(const struct entry *e)
+{
+    (void)e;
+    return &limit;
+}
 
 static void make(size_t max_entries)
 {
@@ -30,7 +38,13 @@ static void make(size_t max_entries)
     tally_init(&values);
     memset(&adapt, 0, sizeof adapt);
     ck_assert(adapt_init(&adapt, BRIM_HITS, 1));
-    ck_assert(shard_init(&sh, &root, &h.allocator, max_entries != 0 ? &most : NULL, BRIM_HITS, &adapt, 1, 0));
+    memset(&common, 0, sizeof common);
+    memset(&limit, 0, sizeof limit);
+    common.mem = &h.allocator;
+    common.entries = max_entries != 0 ? &most : NULL;
+    common.adapt = &adapt;
+    common.limit_of = limit_of;
+    ck_assert(shard_init(&sh, &root, &common, BRIM_HITS, 1, 0));
 }
 
 static void unmake(void)
@@ -102,6 +116,8 @@ START_TEST(link_find_remove)
 {
     struct entry_list left = {NULL, NULL};
     uint64_t key = 1;
+    struct flight *forgotten = NULL;
+    bool removed;
 
     make(0);
     link_new(0, 1, 10);
@@ -111,17 +127,20 @@ START_TEST(link_find_remove)
     ck_assert_ptr_null(find(3));
     ck_assert_ptr_eq(find(1), &items[0].e);
     expect_sums(15, 2, 10);
-    ck_assert(shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), st, &left));
-    ck_assert(!shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), st, &left));
+    ck_assert_int_eq(shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), 0, &removed, st, &left, &forgotten), EXTRA_FRESH);
+    ck_assert(removed);
+    ck_assert_int_eq(shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), 0, &removed, st, &left, &forgotten), EXTRA_FRESH);
+    ck_assert(!removed);
+    ck_assert_ptr_null(forgotten);
     ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
-    ck_assert_uint_eq(items[0].e.priority, BRIM_REMOVED);
+    ck_assert_uint_eq(items[0].e.priority & 255, BRIM_REMOVED);
     ck_assert_ptr_null(find(1));
     expect_sums(5, 1, 10);
     ck_assert_uint_eq(release(&items[0].e), 0);
     ck_assert_uint_eq(release(&items[0].e), ENTRY_UNPIN | ENTRY_LAST);
-    ck_assert(shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left));
-    ck_assert(!shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left));
-    ck_assert_uint_eq(items[1].e.priority, BRIM_CLEARED);
+    ck_assert(shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left, &forgotten));
+    ck_assert(!shard_remove(&sh, &items[1].e, BRIM_CLEARED, st, &left, &forgotten));
+    ck_assert_uint_eq(items[1].e.priority & 255, BRIM_CLEARED);
     expect_sums(0, 0, 0);
     unmake();
 }
@@ -139,7 +158,7 @@ START_TEST(replace_in_one_step)
     ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
     ck_assert(!l.added);
     ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
-    ck_assert_uint_eq(items[0].e.priority, BRIM_REPLACED);
+    ck_assert_uint_eq(items[0].e.priority & 255, BRIM_REPLACED);
     ck_assert(entry_is_dead(&items[0].e));
     expect_sums(30, 1, 30);
     l = link_of(2, 1, 1);
@@ -184,16 +203,17 @@ END_TEST
 START_TEST(remove_if_last)
 {
     struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
     struct entry *e;
 
     make(0);
     link_new(0, 1, 10);
     e = find(1);
     ck_assert_ptr_eq(find(1), e);
-    ck_assert(!shard_remove_if_last(&sh, e, st, &left));
+    ck_assert(!shard_remove_if_last(&sh, e, st, &left, &forgotten));
     ck_assert_uint_eq(release(e), 0);
     expect_sums(10, 1, 10);
-    ck_assert(shard_remove_if_last(&sh, e, st, &left));
+    ck_assert(shard_remove_if_last(&sh, e, st, &left, &forgotten));
     ck_assert_ptr_eq(entry_list_pop(&left), e);
     ck_assert(entry_is_dead(e));
     expect_sums(0, 0, 0);
@@ -214,7 +234,7 @@ static void count_left(struct entry_list *left, unsigned *n, size_t *cost)
 
 START_TEST(evict_and_sweep)
 {
-    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .need = 100, .most = UINT32_MAX};
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .but_kind = -1, .need = 100, .most = UINT32_MAX};
     struct entry_list left = {NULL, NULL};
     struct index_cursor cursor = {0};
     unsigned n = 0, before;
@@ -297,7 +317,7 @@ START_TEST(without_memory_until_full)
     unmake();
     heap_init(&h);
     heap_fail(&h, 1, 2);
-    ck_assert(!shard_init(&sh, &root, &h.allocator, NULL, BRIM_HITS, &adapt, 1, 0));
+    ck_assert(!shard_init(&sh, &root, &common, BRIM_HITS, 1, 0));
 }
 END_TEST
 

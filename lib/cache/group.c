@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/group.h"
+
+#define STEP ((uint64_t)2)
+
+struct brim_group {
+    struct group_state state;
+    ATOM(uint64_t) counts; /* handles, entries and loads that name it */
+    ATOM(uint64_t) raised; /* when its generation rose last, on the cache's group_clock */
+    struct brim_cache *cache; /* constant */
+};
+
+static struct brim_group *group_of(struct group_state *s)
+{
+    return (struct brim_group *)(void *)s;
+}
+
+static void count(struct brim_group *g)
+{
+    (void)atom_add_relaxed(&g->counts, (uint64_t)1); /* relaxed: the caller's own count keeps it */
+}
+
+static void drop(struct brim_group *g)
+{
+    struct brim_cache *c = g->cache;
+
+    /* Release: our use of it comes before its end; acquire: everybody else's (edge group). */
+    if (atom_sub_acq_rel(&g->counts, (uint64_t)1) != 1)
+        return;
+    mem_free(&c->mem, g, sizeof *g, _Alignof(struct brim_group));
+    cache_drop_live(c, thread_self());
+}
+
+brim_group *brim_group_new(brim_cache *c)
+{
+    brim_group *g;
+
+    if (c == NULL || (g = mem_alloc_zeroed(&c->mem, sizeof *g, _Alignof(struct brim_group))) == NULL)
+        return NULL;
+    g->cache = c;
+    atom_store_relaxed(&g->counts, 1); /* relaxed: it is the caller's alone */
+    tally_add(&c->live, thread_self());
+    return g;
+}
+
+brim_group *brim_group_copy(brim_group *g)
+{
+    if (g != NULL)
+        count(g);
+    return g;
+}
+
+void brim_group_drop(brim_group *g)
+{
+    if (g != NULL)
+        drop(g);
+}
+
+/* ---- Invalidation */
+
+/*
+ * Sequentially consistent, so that of a closing and a load that begins one sees the other (edge close).  After it the
+ * sweeps are told, relaxed: they come late at the worst.
+ */
+static void raise_generation(struct brim_group *g, uint64_t by)
+{
+    uint64_t now = atom_load_seq_cst(&g->state.generation);
+
+    /* Before: who claimed before this call has an older time, and sees this one once we have returned. */
+    atom_store_relaxed(&g->raised, atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1);
+    do
+        if (now & GROUP_CLOSED)
+            return;
+    while (!atom_cas_seq_cst(&g->state.generation, &now, now + by));
+    (void)atom_add_relaxed(&g->cache->common.invalidations, (uint64_t)1);
+}
+
+void brim_group_invalidate(brim_group *g)
+{
+    if (g != NULL)
+        raise_generation(g, STEP);
+}
+
+void brim_group_close(brim_group *g)
+{
+    if (g != NULL)
+        raise_generation(g, STEP | GROUP_CLOSED);
+}
+
+size_t brim_group_loads(brim_group *g)
+{
+    /* Sequentially consistent: after the closing.  It is an acquire too: what the loads did is done (edge close). */
+    return g != NULL ? (size_t)atom_load_seq_cst(&g->state.loads) : 0;
+}
+
+/* ---- Members */
+
+static bool names(const struct extra *x, const struct brim_group *g)
+{
+    for (unsigned i = 0; i < x->groups; i++)
+        if (x->member[i].group == &g->state)
+            return true;
+    return false;
+}
+
+static brim_status join(const struct brim_cache *c, brim_group *g, struct extra *x)
+{
+    uint64_t generation;
+
+    if (g == NULL)
+        return BRIM_OK;
+    if (g->cache != c)
+        return BRIM_INVALID;
+    if (names(x, g))
+        return BRIM_OK;
+    generation = atom_load_acquire(&g->state.generation);
+    if (generation & GROUP_CLOSED)
+        return BRIM_CANCELED;
+    x->member[x->groups].group = &g->state;
+    x->member[x->groups++].generation = generation;
+    return BRIM_OK;
+}
+
+brim_status group_join(const struct brim_cache *c, const brim_entry_options *o, struct extra *x)
+{
+    brim_status worst = join(c, o->group, x);
+
+    x->groups = worst == BRIM_OK ? x->groups : 0;
+    for (size_t i = 0; i < sizeof o->more_groups / sizeof o->more_groups[0]; i++) {
+        brim_status status = worst == BRIM_INVALID ? BRIM_INVALID : join(c, o->more_groups[i], x);
+        worst = status == BRIM_INVALID || worst == BRIM_OK ? status : worst;
+    }
+    return worst;
+}
+
+brim_status groups_renew(struct extra *x)
+{
+    brim_status status = BRIM_OK;
+
+    for (unsigned i = 0; i < x->groups; i++) {
+        x->member[i].generation = atom_load_acquire(&x->member[i].group->generation);
+        if (x->member[i].generation & GROUP_CLOSED)
+            status = BRIM_CANCELED;
+    }
+    return status;
+}
+
+bool groups_raised_since(const struct extra *x, uint64_t time)
+{
+    for (unsigned i = 0; i < x->groups; i++)
+        if (atom_load_relaxed(&group_of(x->member[i].group)->raised) > time) /* relaxed: see raise_generation */
+            return true;
+    return false;
+}
+
+void groups_count(const struct extra *x)
+{
+    for (unsigned i = 0; i < x->groups; i++)
+        count(group_of(x->member[i].group));
+}
+
+void groups_drop(struct entry *e)
+{
+    struct extra_groups *g = extra_groups_of(e);
+
+    for (uint64_t i = 0; g != NULL && i < g->count; i++)
+        drop(group_of(g->member[i].group));
+}

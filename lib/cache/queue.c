@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/queue.h"
+
+#include <pthread.h>
+
+#include "cache/dispose.h"
+
+struct brim_queue {
+    struct entry_list list;
+    size_t uses; /* its handle, and kinds */
+    bool dropped;
+};
+
+static struct lock lock; /* protects all of them */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool ready;
+
+static void start(void)
+{
+    ready = lock_init(&lock, RANK_QUEUES);
+}
+
+struct lock *queues_lock(void)
+{
+    pthread_once(&once, start);
+    return ready ? &lock : NULL;
+}
+
+brim_queue *brim_queue_new(void)
+{
+    brim_queue *q;
+
+    if (queues_lock() == NULL || (q = mem_alloc_zeroed(&mem_default, sizeof *q, _Alignof(brim_queue))) == NULL)
+        return NULL;
+    q->uses = 1;
+    return q;
+}
+
+brim_queue *queue_use(brim_queue *q)
+{
+    if (q == NULL)
+        return NULL;
+    lock_acquire(&lock);
+    q->uses++;
+    lock_release(&lock);
+    return q;
+}
+
+void queue_unuse(brim_queue *q)
+{
+    bool last;
+
+    if (q == NULL)
+        return;
+    lock_acquire(&lock);
+    last = --q->uses == 0;
+    lock_release(&lock);
+    if (last)
+        mem_free(&mem_default, q, sizeof *q, _Alignof(brim_queue));
+}
+
+bool queue_push(brim_queue *q, struct entry *e)
+{
+    bool taken;
+
+    lock_acquire(&lock);
+    taken = !q->dropped;
+    if (taken)
+        entry_list_push(&q->list, e);
+    lock_release(&lock);
+    return taken;
+}
+
+/* Up to ${max}, the oldest first. */
+static size_t take(brim_queue *q, size_t max, struct entry_list *out)
+{
+    struct entry *e;
+    size_t n = 0;
+
+    lock_acquire(&lock);
+    while (n < max && (e = entry_list_pop(&q->list)) != NULL) {
+        entry_list_push(out, e);
+        n++;
+    }
+    lock_release(&lock);
+    return n;
+}
+
+size_t brim_collect(brim_queue *q, size_t max)
+{
+    struct entry_list taken = {NULL, NULL};
+    size_t n;
+
+    if (q == NULL || dispose_is_under_way())
+        return 0;
+    n = take(q, max, &taken);
+    dispose_collected(&taken);
+    return n;
+}
+
+void brim_queue_drop(brim_queue *q)
+{
+    struct entry_list rest = {NULL, NULL};
+
+    if (q == NULL)
+        return;
+    lock_acquire(&lock);
+    q->dropped = true;
+    lock_release(&lock);
+    (void)take(q, SIZE_MAX, &rest);
+    dispose_collected(&rest);
+    queue_unuse(q);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/wait.h"
+
+#include "cache/pins.h"
+
+#include <pthread.h>
+
+enum { CHUNK = 64, CHUNKS = 1 << 18, INDEX_BITS = 24 };
+
+struct wait {
+    struct waiter waiter; /* first; under its shard's mutex */
+    /* under the lock */
+    uint64_t uses;        /* of the record so far */
+    bool busy;
+    struct wait *next;    /* free */
+    /* constant while busy */
+    uint32_t index;
+    struct shard *shard;
+    brim_done *done;
+    void *arg;
+};
+
+static struct lock lock; /* protects all below */
+static struct wait *records[CHUNKS];
+static uint32_t chunks;
+static struct wait *unused;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool ready;
+
+static void start(void)
+{
+    ready = lock_init(&lock, RANK_WAITS);
+}
+
+struct lock *waits_lock(void)
+{
+    pthread_once(&once, start);
+    return ready ? &lock : NULL;
+}
+
+static struct wait *wait_of(struct waiter *w)
+{
+    return (struct wait *)(void *)w;
+}
+
+/* ---- Records */
+
+static void push_free_locked(struct wait *x)
+{
+    x->busy = false;
+    x->uses++;
+    x->next = unused;
+    unused = x;
+}
+
+static void add_chunk_locked(struct wait *fresh)
+{
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        fresh[i].index = chunks * CHUNK + i;
+        push_free_locked(&fresh[i]);
+    }
+    records[chunks++] = fresh;
+}
+
+static struct wait *pop_free(void)
+{
+    struct wait *x;
+
+    lock_acquire(&lock);
+    x = unused;
+    if (x != NULL) {
+        unused = x->next;
+        x->busy = true;
+    }
+    lock_release(&lock);
+    return x;
+}
+
+static bool add_chunk(void)
+{
+    struct wait *fresh = mem_alloc_zeroed(&mem_default, sizeof *fresh * CHUNK, _Alignof(struct wait));
+    bool added;
+
+    if (fresh == NULL)
+        return false;
+    lock_acquire(&lock);
+    added = chunks < CHUNKS;
+    if (added)
+        add_chunk_locked(fresh);
+    lock_release(&lock);
+    if (!added)
+        mem_free(&mem_default, fresh, sizeof *fresh * CHUNK, _Alignof(struct wait));
+    return added;
+}
+
+struct waiter *wait_new(struct shard *sh, brim_done *done, void *arg)
+{
+    struct wait *x = NULL;
+
+    if (waits_lock() == NULL)
+        return NULL;
+    while ((x = pop_free()) == NULL)
+        if (!add_chunk())
+            return NULL;
+    memset(&x->waiter, 0, sizeof x->waiter);
+    x->waiter.later = x;
+    x->shard = sh;
+    x->done = done;
+    x->arg = arg;
+    return &x->waiter;
+}
+
+void wait_free(struct waiter *w)
+{
+    lock_acquire(&lock);
+    push_free_locked(wait_of(w));
+    lock_release(&lock);
+}
+
+/* ---- Handles: uses above INDEX_BITS, of which 0 is none */
+
+brim_wait *wait_handle(const struct waiter *w)
+{
+    const struct wait *x = wait_of((struct waiter *)(uintptr_t)w);
+
+    return (brim_wait *)(uintptr_t)(x->uses << INDEX_BITS | x->index);
+}
+
+static struct wait *find_locked(const brim_wait *handle)
+{
+    uint64_t number = (uintptr_t)handle, index = number & ((1u << INDEX_BITS) - 1);
+    struct wait *x;
+
+    if (index / CHUNK >= chunks)
+        return NULL;
+    x = &records[index / CHUNK][index % CHUNK];
+    return x->busy && x->uses == number >> INDEX_BITS ? x : NULL;
+}
+
+/* While the record is busy, whoever tells it has not gone on: the shard is there, and the flight if it is not told. */
+bool brim_wait_cancel(brim_wait *handle)
+{
+    struct wait *x;
+    bool canceled = false;
+
+    if (handle == NULL || waits_lock() == NULL)
+        return false;
+    lock_acquire(&lock);
+    x = find_locked(handle);
+    if (x != NULL && shard_forsake(x->shard, &x->waiter)) {
+        push_free_locked(x);
+        canceled = true;
+    }
+    lock_release(&lock);
+    return canceled;
+}
+
+/* ---- Telling */
+
+void wait_tell(struct waiter *told)
+{
+    while (told != NULL) {
+        struct waiter *w = told;
+        struct entry *result = w->result;
+        int reason = w->status == BRIM_OK ? 0 : w->status == BRIM_FAILED ? w->reason : BRIM_CANCELED;
+        brim_done *done = wait_of(w)->done;
+        void *arg = wait_of(w)->arg;
+
+        told = w->next_told;
+        wait_free(w);
+        done(result != NULL ? pins_ref(ref_of(result)) : NULL, reason, arg);
+    }
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Flights: loads under way, by key, in a table of their own (G9).  All under the shard's mutex but where said.
+ *
+ *            claim                    finish, fail
+ *   (none) ---------> FLYING ------------------------------> ENDED     its waiters are told
+ *                       | |                                    ^ ^
+ *                       | | insert, removal, clear, invalidation | |
+ *                       | v of its group                         | |
+ *                       | OVERTAKEN ----------------------------- |    publishes nothing; waiters from before are told
+ *                       | cancel, free of the cache: waiters are told at once, CANCELED, and it is OVERTAKEN
+ *                       v
+ *                     FAILED for a while                                its waiters are told; the next to ask takes it
+ *                                                                       out when the time is up
+ *
+ * In the table from its claim until it has ENDED, so that no second load of its key can begin; only the free of the cache
+ * takes it out before.  Who asks while it is OVERTAKEN waits for its end alone (`late'), and then asks anew.
+ *
+ * Blocked threads and owners are visible to all, so that a thread that is about to block can follow who waits for whom,
+ * without locks, in a section: flights are retired as entries are.
+ *
+ * Proved by test/litmus/flight.cpp.
+ */
+#ifndef BRIM_SHARD_FLIGHT_H
+#define BRIM_SHARD_FLIGHT_H
+
+#include "base/lock.h"
+#include "entry/entry.h"
+#include "part/thread.h"
+
+struct flight;
+
+/* One that waits for a flight's end: a blocked thread, on its stack; or who is told later: cache/wait.h. */
+struct waiter {
+    struct waiter *next, **back; /* of the flight */
+    struct flight *flight;
+    bool late;             /* came when it was overtaken already */
+    bool told;             /* and no longer in the flight's list */
+    brim_status status;    /* once told, as the next two: OK, FAILED, CANCELED; PENDING: ask anew */
+    int reason;
+    struct entry *result;  /* held for it; with OK */
+    struct waiter *next_told;
+    void *later;           /* constant; NULL: a blocked thread */
+};
+
+enum flight_state { FLIGHT_FLYING, FLIGHT_OVERTAKEN, FLIGHT_FAILED, FLIGHT_ENDED };
+
+struct flight {
+    struct flight *left, *right; /* of the table: a tree by place */
+    uintptr_t unused;            /* the slab's link, once it is retired */
+    ATOM(struct thread *) owner; /* that runs its loader; NULL: nobody's; read without the mutex */
+    struct entry *entry;         /* made beforehand, with its key */
+    struct flight *next, **back; /* all of the shard */
+    uint32_t place;              /* of its hash; constant */
+    bool listed, counted;        /* in the table; as under way */
+    unsigned refs;               /* who still looks at it: its claimer, the table while it is FAILED, blocked threads */
+    ATOM(uint32_t) state;        /* enum flight_state; read without the mutex, as the next three */
+    ATOM(uint32_t) waiting;      /* those who are not late */
+    ATOM(uint32_t) had_waiters;
+    ATOM(uint64_t) asked;        /* the frame of the last who asked */
+    struct waiter *waiters, **last;
+    struct cond ended;           /* some waiter has been told */
+    int reason;                  /* FAILED */
+    uint64_t until;              /* FAILED, on the cache's clock */
+};
+
+struct flights {
+    struct flight *root, *list;
+};
+
+/*
+ * flight_init(f, place, owner):
+ * Make ${f}, zeroed, one of a key with that ${place}, not yet in a table and without an entry.  False: no memory for its condition.  No mutex needed.
+ */
+bool flight_init(struct flight *f, uint32_t place, struct thread *owner);
+
+/*
+ * flights_find(t, place, key, len):
+ * That of ${key}; NULL: none.
+ */
+struct flight *flights_find(const struct flights *t, uint32_t place, const void *key, size_t len);
+void flights_add(struct flights *t, struct flight *f);
+void flights_take_out(struct flights *t, struct flight *f);
+
+/*
+ * flight_join(f, w), flight_leave(f, w):
+ * ${w} waits for ${f}'s end; does no more.
+ */
+void flight_join(struct flight *f, struct waiter *w);
+void flight_leave(struct flight *f, struct waiter *w);
+
+/*
+ * flight_overtake(f):
+ * It will publish nothing.
+ */
+void flight_overtake(struct flight *f);
+
+static inline bool flight_is_overtaken(const struct flight *f)
+{
+    return atom_load_relaxed(&((struct flight *)(uintptr_t)f)->state) == FLIGHT_OVERTAKEN; /* relaxed: the mutex */
+}
+
+/*
+ * flight_is_wanted(f, own):
+ * Neither overtaken, nor left by all who waited; ${own}: its claimer waits itself.  Without the mutex, relaxed: news
+ * of it may be late.
+ */
+bool flight_is_wanted(const struct flight *f, bool own);
+
+/*
+ * flight_tell(f, status, reason, result, told):
+ * Tell all waiters.  With OK each that is not late gets ${result}, which has a hold for it already; late ones get
+ * PENDING, unless all are CANCELED.  Those who are told later are put on ${*told}.
+ */
+void flight_tell(struct flight *f, brim_status status, int reason, struct entry *result, struct waiter **told);
+
+/*
+ * flight_wait(f, l, w, self, deadline):
+ * Block, ${l} being the mutex, until ${w}, which has joined, is told.  OK: it is; TIMEOUT: ${deadline} has come, on
+ * clock_now, 0: never; DEADLOCK: the thread, whose record is ${self}, would wait for itself.  ${w} has left then.
+ */
+brim_status flight_wait(struct flight *f, struct lock *l, struct waiter *w, struct thread *self, uint64_t deadline);
+
+/*
+ * flight_would_deadlock(self):
+ * ${self}, the caller, has published what it waits for: whether that waits for ${self}.  Needs no mutex.
+ */
+bool flight_would_deadlock(struct thread *self);
+
+/*
+ * flight_child(f):
+ * In the child of a fork: the threads that were blocked are gone.
+ */
+void flight_child(struct flight *f);
+
+#endif
