@@ -72,6 +72,21 @@ static APART void measure_find(struct fill *f, struct batch *b)
     find_all(f, b);
 }
 
+/* All of them hit: the loader would answer wrongly. */
+static brim_status load_wrong(const void *key, size_t key_len, void *arg, void **value, size_t *cost)
+{
+    (void)key, (void)key_len, (void)arg;
+    *value = NULL;
+    *cost = 0;
+    return BRIM_OK;
+}
+
+static APART void measure_get(struct fill *f, struct batch *b)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        b->n = (size_t)brim_get(f->cache, BRIM_KEY(b->key[i]), load_wrong, NULL, &b->ref[i]);
+}
+
 static void after_find(struct fill *f, struct batch *b)
 {
     check_refs(f, b);
@@ -236,6 +251,7 @@ static void after_evict(struct fill *f, struct batch *b)
 const struct part parts[] = {
     {"nothing", draw, measure_nothing, after_nothing, false, false},
     {"find", draw, measure_find, after_find, false, false},
+    {"get", draw, measure_get, after_find, false, false},
     {"release", before_release, measure_release, after_nothing, false, false},
     {"find_many", draw, measure_find_many, after_find_many, false, false},
     {"release_many", before_release, measure_release_many, after_nothing, false, false},

@@ -13,8 +13,8 @@ out=build/instructions
 json=build/instructions.json
 
 # A cache that allows sections is another cache: each set of parts fills its own.
-sets=("nothing,find,release,find_many,release_many,key_find,remove,insert,evict" "peek,peek_many")
-columns=(find release find_many release_many key_find peek peek_many remove insert evict)
+sets=("nothing,find,get,release,find_many,release_many,key_find,remove,insert,evict" "peek,peek_many")
+columns=(find get release find_many release_many key_find peek peek_many remove insert evict)
 
 # count SIZE SET: to $out/SIZE-SET.tsv lines of entries, part, operations, instructions of them all.
 count() {

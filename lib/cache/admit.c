@@ -362,9 +362,8 @@ static size_t own_waiting(const struct admission *a)
 static bool is_possible(const struct admission *a, const struct claim *claim)
 {
     struct brim_cache *c = a->cache;
-    int64_t pinned = (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned));
     /* Relaxed: a sum that is asked for again before anything is refused. */
-    uint64_t fixed = (pinned > 0 ? (uint64_t)pinned : 0) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
+    uint64_t fixed = stripes_pinned(&c->stripes) + atom_load_relaxed(&c->by_user) + own_reserved(a, claim);
 
     fixed += own_waiting(a) + atom_load_relaxed(&c->by_loads) + atom_load_relaxed(&c->queued);
 

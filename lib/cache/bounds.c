@@ -18,9 +18,7 @@ size_t brim_used(const brim_cache *c)
 
 size_t brim_pinned(const brim_cache *c)
 {
-    int64_t sum = c != NULL ? (int64_t)stripes_sum(&c->stripes, offsetof(struct stripe, pinned)) : 0;
-
-    return sum > 0 ? (size_t)sum : 0; /* a hold and its release may be seen in the wrong order */
+    return c != NULL ? stripes_pinned(&c->stripes) : 0;
 }
 
 size_t brim_count(const brim_cache *c)

@@ -22,7 +22,7 @@ bool find_settle_slow(struct entry *e, struct thread *t, struct entry_list *last
         find_drop(e, t, last);
         return false;
     }
-    stripe_add(stripe_ready(&c->stripes, t), hits[entry_kind_slot(e)], 1);
+    stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
     return true;
 }
 

@@ -47,7 +47,7 @@ static inline bool find_by_handle(struct entry *e, struct thread *t, struct entr
         return false;
     cache_use(c, e);
     if (likely(!(entry_flags(e) & ENTRY_EXTRA)))
-        stripe_add(st, hits[entry_kind_slot(e)], 1);
+        stripe_add(st, of[entry_kind_slot(e)].hits, 1);
     return true;
 }
 
@@ -111,7 +111,7 @@ static inline struct entry *find_hit(struct brim_cache *c, struct caller by, uin
     if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
         e = find_again(c, by, hash, key, key_len, e, true, last);
     if (likely(e != NULL))
-        stripe_add(by.st, hits[entry_kind_slot(e)], 1);
+        stripe_add(by.st, of[entry_kind_slot(e)].hits, 1);
     return e;
 }
 

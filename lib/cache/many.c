@@ -127,7 +127,7 @@ static unsigned look_up_batch(const struct many *m, struct caller by, size_t fro
         if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
             e = settle(m, by, &l[i], e, last);
         if (likely(e != NULL)) {
-            stripe_add(by.st, hits[entry_kind_slot(e)], 1);
+            stripe_add(by.st, of[entry_kind_slot(e)].hits, 1);
             hits++;
         }
         bad += l[i].bad;

@@ -23,7 +23,7 @@ static struct entry *peek(struct brim_cache *c, struct thread *t, struct stripe 
     if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
         e = find_peek_again(c, t, hash, key, key_len, e);
     if (likely(e != NULL))
-        stripe_add_own(st, hits[entry_kind_slot(e)], 1);
+        stripe_add_own(st, of[entry_kind_slot(e)].hits, 1);
     else
         stripe_add_own(st, misses, 1);
     return e;
@@ -63,7 +63,7 @@ void *brim_key_peek(brim_key *key)
         return NULL;
     }
     cache_use(cache_of(e), e);
-    stripe_add_own(st, hits[entry_kind_slot(e)], 1);
+    stripe_add_own(st, of[entry_kind_slot(e)].hits, 1);
     return shared_get(e->value);
 }
 

@@ -32,9 +32,9 @@ static void count_section(struct stripe *st, void *arg)
 }
 
 /* Of one slot: a kind's, if that does not share it. */
-static uint64_t sum_slot(const struct brim_cache *c, size_t offset, unsigned slot)
+static uint64_t sum_slot(const struct brim_cache *c, size_t field, unsigned slot)
 {
-    return stripes_sum(&c->stripes, offset + slot * sizeof(ATOM(uint64_t)));
+    return stripes_sum(&c->stripes, offsetof(struct stripe, of) + slot * sizeof(struct stripe_kind) + field);
 }
 
 uint64_t stats_hits(const struct brim_cache *c)
@@ -42,7 +42,7 @@ uint64_t stats_hits(const struct brim_cache *c)
     uint64_t sum = 0;
 
     for (unsigned slot = 0; slot < STRIPE_KINDS; slot++)
-        sum += sum_slot(c, offsetof(struct stripe, hits), slot);
+        sum += sum_slot(c, offsetof(struct stripe_kind, hits), slot);
     return sum;
 }
 
@@ -91,8 +91,8 @@ static void fill_kind(brim_cache *c, const struct kind *k, brim_stats *s)
     s->waiting = c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0;
     if (k->shares_slot)
         return;
-    s->hits = sum_slot(c, offsetof(struct stripe, hits), slot);
-    pinned = (int64_t)sum_slot(c, offsetof(struct stripe, pinned_of), slot);
+    s->hits = sum_slot(c, offsetof(struct stripe_kind, hits), slot);
+    pinned = (int64_t)sum_slot(c, offsetof(struct stripe_kind, pinned), slot);
     s->pinned = pinned > 0 ? (size_t)pinned : 0;
 }
 

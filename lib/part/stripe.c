@@ -103,6 +103,20 @@ uint64_t stripes_sum(const struct stripes *s, size_t offset)
     return sum.total;
 }
 
+static void add_pinned(struct stripe *st, void *arg)
+{
+    for (unsigned i = 0; i < STRIPE_KINDS; i++)
+        *(uint64_t *)arg += atom_load_relaxed(&st->of[i].pinned);
+}
+
+size_t stripes_pinned(const struct stripes *s)
+{
+    uint64_t sum = 0;
+
+    stripes_each(s, add_pinned, &sum);
+    return (int64_t)sum > 0 ? (size_t)sum : 0;
+}
+
 size_t stripes_bytes(const struct stripes *s)
 {
     size_t n = 0;

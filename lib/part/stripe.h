@@ -13,11 +13,15 @@
 
 enum { STRIPE_KINDS = 16 }; /* as KIND_SLOTS */
 
+/* Of one kind, or of those that share its place. */
+struct stripe_kind {
+    ATOM(uint64_t) hits;
+    ATOM(uint64_t) pinned; /* signed: + when an entry's first hold is taken, - when its last one goes */
+};
+
 struct stripe {
-    ATOM(uint64_t) hits[STRIPE_KINDS]; /* by kind */
+    struct stripe_kind of[STRIPE_KINDS];
     ATOM(uint64_t) misses;
-    ATOM(uint64_t) pinned;           /* signed: + when an entry's first hold is taken, - when its last one goes */
-    ATOM(uint64_t) pinned_of[STRIPE_KINDS];
     struct epoch_reader section;     /* of the cache's own domain: cache/section.c; not of the shared stripe */
     ATOM(uint32_t) nesting;          /* of sections; as above */
     bool shared;
@@ -92,6 +96,12 @@ void stripes_each(const struct stripes *s, void (*fn)(struct stripe *st, void *a
  * The sum of one counter, given as offsetof(struct stripe, it).
  */
 uint64_t stripes_sum(const struct stripes *s, size_t offset);
+
+/*
+ * stripes_pinned(s):
+ * The sum of all kinds' pins; 0 if a hold and its release were seen in the wrong order.
+ */
+size_t stripes_pinned(const struct stripes *s);
 size_t stripes_bytes(const struct stripes *s);
 
 #endif

@@ -74,8 +74,7 @@ void shard_destroy(struct shard *sh);
 /* What ${e}'s refs hold has changed by ${delta}. */
 static inline void shard_pin(struct stripe *st, const struct entry *e, size_t delta)
 {
-    stripe_add(st, pinned, delta);
-    stripe_add(st, pinned_of[entry_kind_slot(e)], delta);
+    stripe_add(st, of[entry_kind_slot(e)].pinned, delta);
 }
 
 /*

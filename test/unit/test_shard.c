@@ -109,7 +109,7 @@ static void expect_sums(size_t used, uint32_t count, uint64_t pinned)
     ck_assert_uint_eq(atom_load_relaxed(&sh.used), used);
     ck_assert_uint_eq(atom_load_relaxed(&sh.count), count);
     ck_assert_uint_eq(sh.index.count, count);
-    ck_assert_uint_eq(atom_load_relaxed(&st->pinned), pinned);
+    ck_assert_uint_eq(stripes_pinned(&stripes), pinned);
 }
 
 START_TEST(link_find_remove)

@@ -83,11 +83,11 @@ START_TEST(sums_are_signed_and_by_field)
     struct thread a = {.number = 1}, b = {.number = 30};
 
     make();
-    stripe_add(stripe_of(&s, &a), pinned, 10);
-    stripe_add(stripe_of(&s, &b), pinned, (size_t)0 - 7);
-    stripe_add(stripe_of(&s, &b), hits[6], 5);
-    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, pinned)), 3);
-    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, hits[6])), 5);
+    stripe_add(stripe_of(&s, &a), of[3].pinned, 10);
+    stripe_add(stripe_of(&s, &b), of[3].pinned, (size_t)0 - 7);
+    stripe_add(stripe_of(&s, &b), of[6].hits, 5);
+    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, of[3].pinned)), 3);
+    ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, of[6].hits)), 5);
     ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, misses)), 0);
     unmake();
 }
@@ -101,8 +101,8 @@ static void count(unsigned id, void *arg)
 
     (void)arg;
     for (int i = 0; i < SCALED(COUNTS); i++) {
-        stripe_add(stripe_of(&s, &none), hits[0], 1);
-        stripe_add(st, hits[0], 2);
+        stripe_add(stripe_of(&s, &none), of[0].hits, 1);
+        stripe_add(st, of[0].hits, 2);
     }
 }
 
@@ -111,7 +111,7 @@ START_TEST(no_count_is_lost)
     for (int round = 0; round < 20; round++) {
         make();
         crew_do(THREADS, count, NULL);
-        ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, hits[0])), (uint64_t)THREADS * 3 * SCALED(COUNTS));
+        ck_assert_uint_eq(stripes_sum(&s, offsetof(struct stripe, of[0].hits)), (uint64_t)THREADS * 3 * SCALED(COUNTS));
         ck_assert_uint_eq(h.blocks, 2); /* who lost the race for the chunk gave its own back */
         unmake();
     }
