@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
@@ -29,9 +30,13 @@ uint64_t clock_coarse(void)
 void clock_pause(uint64_t ns)
 {
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    int cancel;
 
-    if (ns == 0)
+    if (ns == 0) {
         sched_yield();
-    else
-        nanosleep(&t, NULL);
+        return;
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    nanosleep(&t, NULL);
+    pthread_setcancelstate(cancel, &cancel);
 }

@@ -18,7 +18,7 @@ uint64_t clock_coarse(void);
 
 /*
  * clock_pause(ns):
- * Give up the processor for about ${ns}: for the few places that poll.
+ * Give up the processor for about ${ns}: for the few places that poll.  The thread cannot be canceled meanwhile.
  */
 void clock_pause(uint64_t ns);
 

@@ -30,10 +30,13 @@ struct lock {
 #define lock_acquire_counted(l, waits, wait_ns) lock_acquire(l)
 #define lock_assert_held(l) ((void)(l))
 
+/* A deadline may come at any time; random schedules wake for no reason too. */
 struct cond {
     rl::condition_variable_any c;
 };
-#define cond_wait(c_, l, deadline) ((c_)->c.wait((l)->m, $), true)
+#define cond_init(c_) ((void)(c_), true)
+#define cond_wait(c_, l, deadline)                                                                                \
+    ((deadline) == 0 ? ((c_)->c.wait((l)->m, $), true) : (c_)->c.wait_for((l)->m, (deadline), $))
 #define cond_wake_all(c_) ((c_)->c.notify_all($))
 
 #else

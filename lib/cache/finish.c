@@ -84,7 +84,7 @@ static void share_outside(struct brim_load *l, struct entry *e, size_t cost, uin
     struct thread *t = thread_self();
 
     kind_taken(l->in.kind, t);
-    insert_wrap(&l->in, e, cost);
+    insert_uncharge(&l->in, e, cost);
     count_load(l, t, taken, false);
     (void)shard_end(load_shard(l), &l->flight, BRIM_OK, 0, e, 1, 0, told);
 }

@@ -156,12 +156,17 @@ static brim_status link_entry(struct insertion *in, struct admission *a, struct 
     }
 }
 
-void insert_wrap(const struct insertion *in, struct entry *e, size_t cost)
+void insert_uncharge(const struct insertion *in, struct entry *e, size_t cost)
 {
     atom_store_relaxed(&e->cost, cost); /* relaxed: it is ours alone still */
-    e->kind_flags |= ENTRY_UNCHARGED;
     e->eviction = 0;
     (void)atom_add_relaxed(&in->kind->uncharged, (uint64_t)cost); /* relaxed: a statistic */
+}
+
+static void wrap_entry(const struct insertion *in, struct entry *e, size_t cost)
+{
+    insert_uncharge(in, e, cost);
+    e->kind_flags |= ENTRY_UNCHARGED;
 }
 
 /* Refused.  If it is taken all the same: an uncharged value outside, and the old entry goes. */
@@ -177,7 +182,7 @@ static brim_status refuse(struct insertion *in, struct caller by, uint64_t hash,
         remove_old(in, by, hash);
     if (e != NULL && refused && in->wrap_refused) {
         kind_taken(in->kind, by.t);
-        insert_wrap(in, e, in->cost);
+        wrap_entry(in, e, in->cost);
         in->result = e;
     } else if (e != NULL) {
         dispose_unborn(in->cache, e);
@@ -271,7 +276,7 @@ static brim_status wrap(brim_cache *c, void *value, size_t cost, const brim_entr
     if (e == NULL)
         return BRIM_NOMEM;
     kind_taken(in.kind, by.t);
-    insert_wrap(&in, e, cost);
+    wrap_entry(&in, e, cost);
     *out = ref_of(e);
     return BRIM_OK;
 }

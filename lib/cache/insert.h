@@ -55,10 +55,10 @@ void insert_fill(const struct insertion *in, struct entry *e);
 size_t insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost);
 
 /*
- * insert_wrap(in, e, cost):
- * ${e} is not admitted: it is an uncharged value outside.
+ * insert_uncharge(in, e, cost):
+ * ${e} is not admitted: it is about to be an uncharged value outside.  The flag is still to be set.
  */
-void insert_wrap(const struct insertion *in, struct entry *e, size_t cost);
+void insert_uncharge(const struct insertion *in, struct entry *e, size_t cost);
 
 /*
  * insert_link(in, a, l, e, left):

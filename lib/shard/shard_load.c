@@ -158,8 +158,10 @@ uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int r
 
     shard_lock(sh);
     sharing = atom_load_relaxed(&f->waiting);
-    if (status == BRIM_OK)
+    if (status == BRIM_OK) {
+        result->kind_flags |= ENTRY_UNCHARGED; /* here, since who asks for the flight looks at its entry's flags */
         entry_set_refs(result, refs + sharing);
+    }
     if (status == BRIM_FAILED && until != 0 && may_remember(sh, f))
         remember_locked(sh, f, reason, until);
     else
