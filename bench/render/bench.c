@@ -24,38 +24,77 @@ static void check_result(struct bench *b, const struct bench_run *run, const str
 
 struct round {
     struct run_result timed, exact;
+    struct store_counts counts;
+    struct dropped dropped;
 };
 
-/* A cold store, the passes that are measured, one more that compares every pixel and times the rasteriser. */
-static struct round one_round(struct bench *b, struct bench_run *run) {
+/* The pages once more, every pixel compared. */
+static struct run_result draw_exactly(struct bench *b, const struct bench_run *run, struct store *s) {
+    struct run_result r = run_passes(s, b->plan, b->reference, b->fonts, run->threads, 1, RUN_PIXELS);
+
+    check_result(b, run, &r);
+    return r;
+}
+
+/* A font is dropped, then the pages are drawn again. */
+static struct dropped drop_and_draw(struct bench *b, const struct bench_run *run, struct store *s) {
+    struct dropped d = drop_font(s, b->plan);
+
+    drop_end(&d, s, draw_exactly(b, run, s).drawn);
+    if (d.found || d.swept > d.glyphs) {
+        fprintf(stderr, "brim-render: %s: %llu look-ups found a glyph of a dropped font; %llu of %zu swept\n",
+                run->name, (unsigned long long)d.found, (unsigned long long)d.swept, d.glyphs);
+        b->broken = true;
+    }
+    return d;
+}
+
+static void close_store(struct bench *b, const struct bench_run *run, struct store *s) {
+    s->close(s);
+    if (glyph_live() != 0) {
+        fprintf(stderr, "brim-render: %s: %ld glyphs were not freed\n", run->name, glyph_live());
+        b->broken = true;
+    }
+}
+
+/* A cold store, the passes that are measured, one more that times the rasteriser, and one without a font. */
+static struct round one_round(struct bench *b, struct bench_run *run, bool drop) {
     struct store *s;
-    struct round r;
+    struct round r = {0};
 
     progress_step(run->name);
     s = run->open(run->capacity);
     r.timed = run_passes(s, b->plan, b->reference, b->fonts, run->threads, run->passes,
                          run->open == store_none ? RUN_RECORD : RUN_HASH);
     check_result(b, run, &r.timed);
-    r.exact = run_passes(s, b->plan, b->reference, b->fonts, run->threads, 1, RUN_PIXELS);
-    check_result(b, run, &r.exact);
-    s->close(s);
-    if (glyph_live() != 0) {
-        fprintf(stderr, "brim-render: %s: %ld glyphs were not freed\n", run->name, glyph_live());
-        b->broken = true;
-    }
+    r.exact = draw_exactly(b, run, s);
+    if (s->counts)
+        r.counts = s->counts(s);
+    if (drop && s->drop_font)
+        r.dropped = drop_and_draw(b, run, s);
+    close_store(b, run, s);
     return r;
 }
 
+static void add_counts(struct store_counts *sum, const struct store_counts *c) {
+    sum->loads += c->loads;
+    sum->load_waits += c->load_waits;
+    sum->redundant_loads += c->redundant_loads;
+}
+
 static void measure(struct bench *b, struct bench_run *run) {
-    struct round r = one_round(b, run);
+    struct round r = one_round(b, run, run->done == 0);
 
     run->pages_per_s[run->done] = (double)r.timed.pages / r.timed.seconds;
     run->lookups_per_s[run->done] = (double)r.timed.lookups / r.timed.seconds;
-    run->rasterised[run->done] = (double)(r.exact.lookups - r.exact.hits);
+    run->rasterised[run->done] = (double)r.exact.drawn;
     run->raster_ns[run->done] = (double)r.exact.raster_ns;
+    if (run->done == 0)
+        run->dropped = r.dropped;
     run->done++;
     run->lookups += r.timed.lookups;
-    run->hits += r.timed.hits;
+    run->drawn += r.timed.drawn;
+    add_counts(&run->counts, &r.counts);
     run->peak = r.timed.peak > run->peak ? r.timed.peak : run->peak;
 }
 
@@ -65,7 +104,7 @@ static void calibrate(struct bench *b, struct bench_run *run) {
     double cold = 0, passes;
 
     for (run->passes = 1;; run->passes *= 4) {
-        r = one_round(b, run).timed;
+        r = one_round(b, run, false).timed;
         if (run->passes == 1)
             cold = r.seconds;
         if (r.seconds - cold >= ENOUGH_SECONDS || run->passes * 4 > MAX_PASSES)
@@ -82,7 +121,7 @@ static const struct bench_run RUNS[BENCH_RUNS] = {
     [BENCH_MUTEX] = {.name = "mutex lru", .open = store_mutex, .rounds = 5},
     [BENCH_BRIM_ONE] = {.name = "brim", .open = store_brim, .threads = 1, .rounds = 3},
     [BENCH_BRIM] = {.name = "brim", .open = store_brim, .rounds = 5},
-    [BENCH_SMALL] = {.name = "brim small", .open = store_brim, .rounds = 3},
+    [BENCH_SMALL] = {.name = "brim small", .open = store_brim_frame, .rounds = 3},
     [BENCH_SMALL_LRU] = {.name = "lru small", .open = store_mutex, .rounds = 5},
     [BENCH_SMALL_HITS] = {.name = "hits small", .open = store_brim_hits, .rounds = 5},
     [BENCH_SMALL_WORK] = {.name = "work small", .open = store_brim_work, .rounds = 5},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef RENDER_BENCH_H
 #define RENDER_BENCH_H
+#include "drop.h"
 #include "run.h"
 
 enum {
@@ -25,7 +26,9 @@ struct bench_run {
     /* When all pages are drawn once more: glyphs made, and the processor time that making them took. */
     double rasterised[BENCH_MAX_ROUNDS], raster_ns[BENCH_MAX_ROUNDS];
     unsigned done;
-    uint64_t lookups, hits; /* of all rounds */
+    uint64_t lookups, drawn;    /* of all rounds */
+    struct store_counts counts; /* likewise, with what else was drawn in them; 0 of what is not Brim's */
+    struct dropped dropped;     /* in the first round */
     size_t peak;
 };
 
@@ -35,7 +38,7 @@ struct bench {
     struct reference *reference;
     struct fonts *fonts;
     uint64_t different; /* pages with other pixels than the first run's */
-    bool broken;        /* more used than the capacity, or a glyph not freed */
+    bool broken;        /* more used than the capacity, a glyph not freed, or one of a dropped font found */
 };
 
 enum { BENCH_STEPS = 1 + 12 + 5 + 5 + 3 + 3 + 3 * 5 }; /* 12: calibrating, about */

@@ -15,7 +15,7 @@ static void print_bytes(FILE *out, size_t n) {
 }
 
 static double hit_ratio(const struct bench_run *r) {
-    return r->lookups ? (double)r->hits / (double)r->lookups : 0;
+    return r->lookups ? (double)(r->lookups - r->drawn) / (double)r->lookups : 0;
 }
 
 static double lookups_per_s(const struct bench_run *r) {
@@ -49,6 +49,34 @@ static void print_rasterising(FILE *out, const struct bench_run *r, double lru_n
         fprintf(out, " %15s\n", "-");
 }
 
+static bool has_counts(const struct bench_run *r) { return r->counts.loads != 0; }
+
+static void print_loads(FILE *out, const struct bench_run *r) {
+    if (has_counts(r))
+        fprintf(out, "  %-14s %7u %11llu %13llu %11llu\n", r->name, r->threads,
+                (unsigned long long)r->counts.loads, (unsigned long long)r->counts.load_waits,
+                (unsigned long long)r->counts.redundant_loads);
+}
+
+static void print_dropped(FILE *out, const struct bench_run *r) {
+    const struct dropped *d = &r->dropped;
+
+    if (has_counts(r))
+        fprintf(out, "  %-14s %7u %11zu %13llu %11llu %15llu\n", r->name, r->threads, d->glyphs,
+                (unsigned long long)d->found, (unsigned long long)d->swept, (unsigned long long)d->drawn);
+}
+
+/* What only Brim does: glyphs drawn once for all who ask, and fonts dropped at once. */
+static void print_brim(const struct bench *b, FILE *out) {
+    fprintf(out, "\n%-16s %7s %11s %13s %11s\n", "drawn once", "threads", "loads", "shared", "redundant");
+    for (int i = 0; i < BENCH_RUNS; i++)
+        print_loads(out, &b->runs[i]);
+    fprintf(out, "\n%-16s %7s %11s %13s %11s %15s\n", "a font dropped", "threads", "its glyphs",
+            "still found", "swept", "drawn again");
+    for (int i = 0; i < BENCH_RUNS; i++)
+        print_dropped(out, &b->runs[i]);
+}
+
 void report_table(const struct bench *b, FILE *out) {
     fprintf(out, "%-11s %7s %10s %11s %8s %11s %11s\n", "run", "threads", "pages/s", "look-ups/s", "hits",
             "peak used", "capacity");
@@ -58,7 +86,22 @@ void report_table(const struct bench *b, FILE *out) {
             "of lru small's");
     for (int i = 0; i < BENCH_RUNS; i++)
         print_rasterising(out, &b->runs[i], raster_ns(&b->runs[BENCH_SMALL_LRU]));
+    print_brim(b, out);
     fprintf(out, "pixels identical: %s\n", b->different ? "no" : "yes");
+}
+
+static void add_counts_to_json(json_t *o, const struct bench_run *r) {
+    const struct store_counts *c = &r->counts;
+    const struct dropped *d = &r->dropped;
+    json_t *more =
+        json_pack("{s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}}", "loads", (json_int_t)c->loads, "load_waits",
+                  (json_int_t)c->load_waits, "redundant_loads", (json_int_t)c->redundant_loads,
+                  "dropped_font", "glyphs", (json_int_t)d->glyphs, "found", (json_int_t)d->found, "swept",
+                  (json_int_t)d->swept, "drawn_again", (json_int_t)d->drawn);
+
+    if (!more || json_object_update(o, more) != 0)
+        die_no_memory();
+    json_decref(more);
 }
 
 static json_t *run_to_json(const struct bench_run *r) {
@@ -70,6 +113,7 @@ static json_t *run_to_json(const struct bench_run *r) {
 
     if (!o)
         die_no_memory();
+    add_counts_to_json(o, r);
     return o;
 }
 

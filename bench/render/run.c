@@ -17,12 +17,14 @@ struct job {
     const struct plan *plan;
     struct reference *reference;
     enum run_check check;
+    unsigned threads;
     size_t end;         /* pages to draw, all passes together */
     atomic_size_t next; /* page that is taken next */
     pthread_barrier_t start;
 };
 
 struct worker {
+    struct artist artist; /* first */
     struct job *job;
     struct fonts *fonts;
     uint8_t *canvas;
@@ -32,18 +34,17 @@ struct worker {
     const char *error;
 };
 
-static const char *draw_missing(struct worker *w, struct glyph_key key, struct lease *lease) {
-    struct store *s = w->job->store;
+/* On the thread of the worker that asked first, which is this one. */
+static struct glyph *draw(struct artist *artist, struct glyph_key key) {
+    struct worker *w = (struct worker *)artist;
     bool timed = w->job->check == RUN_PIXELS;
-    uint64_t ran = timed ? processor_ns() : 0, began = now_ns();
+    uint64_t ran = timed ? processor_ns() : 0;
     struct glyph *g = glyph_draw(w->fonts, key);
-    uint64_t work = now_ns() - began;
 
     if (timed)
         w->result.raster_ns += processor_ns() - ran;
-    if (!g)
-        return "a glyph could not be drawn";
-    return s->put(s, key, g, work, lease);
+    w->result.drawn++;
+    return g;
 }
 
 static const char *draw_page(struct worker *w, const struct page *p) {
@@ -53,13 +54,9 @@ static const char *draw_page(struct worker *w, const struct page *p) {
     for (size_t i = 0; i < p->count; i++) {
         const struct placed *at = &p->glyphs[i];
         struct lease lease;
-        if (s->find(s, at->key, &lease)) {
-            w->result.hits++;
-        } else {
-            const char *error = draw_missing(w, at->key, &lease);
-            if (error)
-                return error;
-        }
+        const char *error = s->get(s, at->key, &w->artist, &lease);
+        if (error)
+            return error;
         canvas_ink(w->canvas, lease.glyph, at->x, at->y);
         s->release(s, lease);
     }
@@ -82,6 +79,12 @@ static void check_page(struct worker *w, size_t taken, size_t page) {
         w->result.peak = used;
 }
 
+/* A picture is as many pages as there are threads to draw them. */
+static void begin_page(const struct job *job, size_t taken) {
+    if (job->store->next_frame && taken % job->threads == 0)
+        job->store->next_frame(job->store);
+}
+
 static void *work(void *arg) {
     struct worker *w = arg;
     struct job *job = w->job;
@@ -91,6 +94,7 @@ static void *work(void *arg) {
     w->began = now_ns();
     while (!w->error && (taken = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->end) {
         size_t page = taken % job->plan->n;
+        begin_page(job, taken);
         w->error = draw_page(w, &job->plan->pages[page]);
         if (!w->error)
             check_page(w, taken, page);
@@ -125,7 +129,7 @@ static struct run_result sum_up(const struct worker *w, unsigned threads) {
         ended = w[i].ended > ended ? w[i].ended : ended;
         r.pages += w[i].result.pages;
         r.lookups += w[i].result.lookups;
-        r.hits += w[i].result.hits;
+        r.drawn += w[i].result.drawn;
         r.different += w[i].result.different;
         r.raster_ns += w[i].result.raster_ns;
         r.peak = w[i].result.peak > r.peak ? w[i].result.peak : r.peak;
@@ -137,6 +141,7 @@ static struct run_result sum_up(const struct worker *w, unsigned threads) {
 static void start(struct worker *w, struct job *job, struct fonts *fonts, unsigned index) {
     int reason;
 
+    w->artist.draw = draw;
     w->job = job;
     w->fonts = fonts;
     w->canvas = must_alloc(1, PAGE_BYTES);
@@ -147,8 +152,12 @@ static void start(struct worker *w, struct job *job, struct fonts *fonts, unsign
 
 struct run_result run_passes(struct store *store, const struct plan *plan, struct reference *reference,
                              struct fonts *fonts, unsigned threads, size_t passes, enum run_check check) {
-    struct job job = {
-        .store = store, .plan = plan, .reference = reference, .check = check, .end = plan->n * passes};
+    struct job job = {.store = store,
+                      .plan = plan,
+                      .reference = reference,
+                      .check = check,
+                      .threads = threads,
+                      .end = plan->n * passes};
     struct worker *workers = must_alloc(threads, sizeof *workers);
     struct run_result result;
 

@@ -16,7 +16,8 @@ enum run_check {
 
 struct run_result {
     double seconds;
-    uint64_t pages, lookups, hits, different;
+    uint64_t pages, lookups, different;
+    uint64_t drawn;     /* glyphs rasterised; the other look-ups hit, or shared what another thread drew */
     uint64_t raster_ns; /* processor time in the rasteriser, of all threads; of RUN_PIXELS only */
     size_t peak;        /* the most that the store used, asked for after every page */
 };

@@ -121,8 +121,7 @@ static void link_node(struct mutex_store *s, struct node *n) {
     atomic_fetch_add_explicit(&s->used, n->cost, memory_order_relaxed);
 }
 
-static bool find(struct store *base, struct glyph_key key, struct lease *lease) {
-    struct mutex_store *s = (struct mutex_store *)base;
+static bool find(struct mutex_store *s, struct glyph_key key, struct lease *lease) {
     struct node *n;
 
     pthread_mutex_lock(&s->mutex);
@@ -141,12 +140,9 @@ static bool find(struct store *base, struct glyph_key key, struct lease *lease) 
 }
 
 /* If another thread was first its glyph stays, and this one is only leased. */
-static const char *put(struct store *base, struct glyph_key key, struct glyph *g, uint64_t work,
-                       struct lease *lease) {
-    struct mutex_store *s = (struct mutex_store *)base;
+static const char *put(struct mutex_store *s, struct glyph_key key, struct glyph *g, struct lease *lease) {
     struct node *n = malloc(sizeof *n), *victims = NULL;
 
-    (void)work;
     if (!n) {
         glyph_free(g);
         return "out of memory";
@@ -165,6 +161,16 @@ static const char *put(struct store *base, struct glyph_key key, struct glyph *g
     }
     *lease = (struct lease){g, n};
     return NULL;
+}
+
+static const char *get(struct store *base, struct glyph_key key, struct artist *artist, struct lease *lease) {
+    struct mutex_store *s = (struct mutex_store *)base;
+    struct glyph *g;
+
+    if (find(s, key, lease))
+        return NULL;
+    g = artist->draw(artist, key);
+    return g ? put(s, key, g, lease) : "a glyph could not be drawn";
 }
 
 static void release(struct store *s, struct lease lease) {
@@ -191,7 +197,7 @@ static void close_store(struct store *base) {
 struct store *store_mutex(size_t capacity) {
     struct mutex_store *s = must_alloc(1, sizeof *s);
 
-    s->store = (struct store){find, put, release, used, close_store};
+    s->store = (struct store){.get = get, .release = release, .used = used, .close = close_store};
     s->capacity = capacity;
     s->mask = 1023;
     s->buckets = must_alloc(s->mask + 1, sizeof(struct node *));
