@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/hash.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -18,8 +19,13 @@ uint64_t hash_random(uint64_t *state)
 uint64_t hash_entropy(void)
 {
     uint64_t x = 0;
+    ssize_t got;
+    int cancel;
 
-    if (getrandom(&x, sizeof x, GRND_NONBLOCK) == (ssize_t)sizeof x)
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* getrandom is a point of cancellation */
+    got = getrandom(&x, sizeof x, GRND_NONBLOCK);
+    pthread_setcancelstate(cancel, &cancel);
+    if (got == (ssize_t)sizeof x)
         return x;
     x = clock_now() ^ (uint64_t)(uintptr_t)&x;
     return hash_random(&x);
