@@ -39,6 +39,7 @@ static const struct option peers_options[] = {
 };
 static const struct option stress_options[] = {
     {"seed", required_argument, NULL, 'x'},
+    {"shape", required_argument, NULL, 'S'},
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
@@ -85,6 +86,8 @@ static _Noreturn void print_help(void)
          "\n"
          "stress uses everything at once and checks every answer:\n"
          "  --seed X          where the random operations start (default 1)\n"
+         "  --shape NAME      only caches with this in their name, as loading (a wrong name lists them);\n"
+         "                    default: all in turn.  From 5 seconds on all that can happen must happen\n"
          "\n"
          "replay finds the requests of traces, inserts what misses, and counts the misses:\n"
          "  TRACE             a file of lines `key size' or `key size work', work in nanoseconds, plain or\n"
@@ -165,6 +168,7 @@ static void take_option(struct options *o, int letter, const char *text)
     case 'n': o->shards = (unsigned)options_number("shards", text, 1, 65536); break;
     case 'x': o->seed = options_number("seed", text, 0, UINT64_MAX); break;
     case 's': o->seconds = parse_real("seconds", text, 0.01, 1e6); break;
+    case 'S': o->shape = text; break;
     case 'w': o->workload = text; break;
     case 'f': o->fractions = join(o->fractions, text); break;
     case 'o': o->objective = text; break;

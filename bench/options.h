@@ -24,6 +24,7 @@ struct options {
     const char *objective, *work;       /* replay; NULL: as it is by default */
     char *const *traces;                /* replay: files, or - */
     unsigned trace_count;
+    const char *shape;                  /* stress; NULL: all */
     const char *json;                   /* NULL: none */
 };
 

@@ -2,6 +2,7 @@
 #include "stress_value.h"
 
 #include "fail.h"
+#include "stress_queue.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -59,6 +60,10 @@ struct value *value_new(struct phase *p, uint64_t id, uint64_t version, unsigned
     v->size = size;
     v->kind = kind;
     v->counted = counted;
+    v->mortal = false;
+    v->group = NULL;
+    atomic_init(&v->stamp, NEVER);
+    atomic_init(&v->expires, NEVER);
     v->checksum = checksum_of(v);
     memcpy(tail_of(v), &v->checksum, sizeof v->checksum);
     ADD(p->created, 1);
@@ -160,6 +165,8 @@ void value_destroyed(struct value *v, size_t cost, const struct kind_context *co
     (void)value_check(p, v);
     if (v->kind != context->index)
         stress_violation(p, "value %" PRIu64 " is destroyed by another kind", v->serial);
+    if (p->kinds[v->kind].queue != NULL && !queue_is_collecting() && !atomic_load(&p->queue_dropped))
+        stress_violation(p, "value %" PRIu64 " of a queue is destroyed where nobody collects", v->serial);
     if (cost < v->size)
         stress_violation(p, "value %" PRIu64 " of %zu bytes is destroyed at a cost of %zu", v->serial, v->size, cost);
     const bool announced = atomic_load_explicit(&v->announced, memory_order_relaxed) != 0;

@@ -4,7 +4,7 @@
 #define BENCH_STRESS_VALUE_H
 #include "stress_phase.h"
 
-enum { MIN_COST = 96, MAX_KEY = 64 };
+enum { MIN_COST = 112, MAX_KEY = 64 };
 #define ID_ANONYMOUS ((uint64_t)1 << 63)
 
 struct value {
@@ -16,9 +16,14 @@ struct value {
     size_t size;                        /* really allocated; the charge is never less */
     unsigned kind;
     bool counted;                       /* in phase.alive once it is taken; announced before it is destroyed */
+    bool mortal;                        /* its entry has an age: none lives for a week */
     _Atomic unsigned announced;
     uint64_t checksum;
+    struct stress_group *group;         /* NULL: none */
+    _Atomic uint64_t stamp;             /* its group's invalidations when it was in the cache, or its load claimed; NEVER: not known yet */
+    _Atomic uint64_t expires;           /* on the cache's clock; NEVER: not at all, or not known yet */
 };
+#define NEVER UINT64_MAX
 
 struct key_bytes {
     size_t len;

@@ -2,6 +2,7 @@
 #include "base/atom.h"
 
 #ifdef BRIM_YIELD
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
@@ -24,7 +25,10 @@ void atom_yield(void)
         sched_yield();
     } else if ((s & 4095) == 1) {
         struct timespec t = {0, 1000};
+        int cancel;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         nanosleep(&t, NULL);
+        pthread_setcancelstate(cancel, &cancel);
     }
 }
 #else

@@ -772,7 +772,7 @@ END_TEST
 
 START_TEST(test_groups_that_come_and_go_leave_no_memory)
 {
-    enum { EARLY = 5000 }; /* memory is given back in batches */
+    enum { EARLY = CHECKING_BUILD ? 2500 : 5000 }; /* memory is given back in batches */
     brim_options o = left_options(1000, 1);
     brim_cache *c;
     heap h;
@@ -781,7 +781,7 @@ START_TEST(test_groups_that_come_and_go_leave_no_memory)
     heap_init(&h);
     o.allocator = &h.allocator;
     c = make_cache(&o);
-    for (int i = 0; i < 3 * EARLY; i++) {
+    for (int i = 0; i < 2 * EARLY; i++) {
         brim_group *g = make_group(c);
         brim_entry_options e = in_group(g);
 
@@ -844,7 +844,7 @@ END_TEST
 
 /* ---- Swept */
 
-enum { STALE = 1000, FRESH = 50 };
+enum { STALE = CHECKING_BUILD ? 400 : 1000, FRESH = 50 };
 
 /* STALE entries, ids from 0, in a group that is invalidated then; FRESH others from 5000. */
 static brim_cache *stale_and_fresh(size_t capacity, unsigned shards)

@@ -332,6 +332,79 @@ START_TEST(test_a_thread_that_waits_is_not_canceled_before_it_comes_back)
 }
 END_TEST
 
+/* A thread with a cancellation pending: no call is a cancellation point, also where it pauses for other threads. */
+static struct {
+    brim_cache *cache;
+    gate stop; /* the destructor of 1 stops there */
+    brim_status status;
+    atomic_uint calls;
+} pausing;
+
+static void destroy_stopping(void *v, size_t cost, void *arg)
+{
+    if (((value *)v)->id == 1)
+        gate_stop_here(&pausing.stop);
+    value_destroy(v, cost, arg);
+}
+
+static void evict_stopping(unsigned id, void *arg)
+{
+    (void)id, (void)arg;
+    EXPECT(put(pausing.cache, 2, 2, 50) == BRIM_OK);
+}
+
+static void *pending_main(void *arg)
+{
+    maker m = {.id = 5, .cost = 1};
+    brim_claim_options o = expecting(50);
+    brim_load *load = NULL;
+    brim_ref *ref = NULL;
+    uint64_t key = 5;
+
+    (void)arg;
+    (void)pthread_cancel(pthread_self());
+    pausing.status = put(pausing.cache, 3, 3, 50); /* pauses for the victim that is being destroyed */
+    atomic_fetch_add(&pausing.calls, 1);
+    EXPECT(get(pausing.cache, 5, &m, &ref) == BRIM_OK);
+    brim_release(ref);
+    (void)brim_remove(pausing.cache, BRIM_KEY(key));
+    atomic_fetch_add(&pausing.calls, 1);
+    EXPECT(brim_claim_with(pausing.cache, BRIM_KEY(key), &o, &ref, &load) == BRIM_CLAIMED);
+    brim_load_fail(load, REASON);
+    atomic_fetch_add(&pausing.calls, 1);
+    leave_frames();
+    pthread_testcancel();
+    return NULL;
+}
+
+START_TEST(test_a_pending_cancellation_waits_for_the_programs_own_points)
+{
+    static const brim_kind kind = {.size = sizeof(brim_kind), .destroy = destroy_stopping};
+    brim_options o = value_options(100);
+    pthread_t thread;
+    void *result = NULL;
+    crew evicts;
+
+    o.kind = &kind;
+    memset(&pausing, 0, sizeof pausing);
+    pausing.cache = make_cache(&o);
+    gate_init(&pausing.stop);
+    ck_assert_int_eq(put(pausing.cache, 1, 1, 60), BRIM_OK);
+    crew_start(&evicts, 1, evict_stopping, NULL);
+    gate_wait_reached(&pausing.stop);
+    ck_assert_int_eq(pthread_create(&thread, NULL, pending_main, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    gate_open(&pausing.stop);
+    crew_join(&evicts);
+    ck_assert_uint_eq(atomic_load(&pausing.calls), 3);
+    ck_assert_int_eq(pausing.status, BRIM_FULL);
+    ck_assert(result == PTHREAD_CANCELED);
+    ck_assert_uint_eq(stats_of(pausing.cache).loading + stats_of(pausing.cache).reserved, 0);
+    gate_destroy(&pausing.stop);
+    finish(pausing.cache);
+}
+END_TEST
+
 /* ---- fork */
 
 enum { CHILD_OK = 42 };
@@ -959,6 +1032,7 @@ int main(void)
     tcase_add_test(tc, test_loads_in_a_section);
     tcase_add_loop_test(tc, test_a_thread_canceled_in_a_loader_fails_its_load, 0, 2);
     tcase_add_test(tc, test_a_thread_that_waits_is_not_canceled_before_it_comes_back);
+    tcase_add_test(tc, test_a_pending_cancellation_waits_for_the_programs_own_points);
     tcase_add_test(tc, test_g12_loaders_of_vanished_threads_have_ended_in_the_child);
     tcase_add_test(tc, test_g12_vanished_threads_wait_no_more);
     tcase_add_test(tc, test_g12_a_loader_that_forks_goes_on_in_both);

@@ -1,117 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
 // A look-up against replace, removal, insertion and a rebuild: it finds whole entries, never misses a key that is
-// replaced while it is there, and never sees the old one after the new one (G6, G11).
+// replaced while it is there, and never sees the old one after the new one (G6, G11).  A stamp of
+// its use, which lies in the word that names its successor later, never hides that one.
 // plant: index_publish_relaxed
 // plant: index_find_relaxed
 // plant: index_table_relaxed
 // plant: shard_successor_relaxed
 // plant: shard_replace_unlinks_first
 // plant: entry_left_relaxed
+// plant: entry_stamp_stores
 // plant: shard_last_is_a_miss
-#include "litmus.h"
-
-#define BRIM_PART_THREAD_H // what shard.c needs of them, without the process's own records
-#include "base/lock.h"
-#include "part/epoch.h"
-#include "part/epoch.c"
-
-static struct epoch *no_epoch; // nothing here is given back
-#define epoch_process (*no_epoch)
-static inline uint64_t thread_random(struct thread *)
-{
-    return 0;
-}
-
-#define BRIM_PART_STRIPE_H
-struct stripe {
-    int none;
-};
-#define stripe_add(st, field, n) ((void)(st))
-
-#define BRIM_PART_TALLY_H
-struct tally;
-static void tally_adjust(struct tally *, struct thread *, size_t)
-{
-}
-
-#define BRIM_BASE_CLOCK_H
-#define clock_pause(ns) ((void)0)
-
-#define BRIM_BASE_MEM_H
-#define mem_alloc_zeroed(mem, n, align) NULL
-#define mem_free(mem, p, n, align) ((void)0)
-static bool lock_init(struct lock *, int)
-{
-    return true;
-}
-static void lock_destroy(struct lock *)
-{
-}
-
-#include "entry/entry.c"
-#include "shard/budget.c"
-#include "shard/index.c"
-#include "shard/policy_ghosts.c"
-#include "shard/policy.c"
-
-// Nothing is evicted: there is nothing to adapt to.
-void adapt_count(policy_adapt *, const entry *)
-{
-}
-bool adapt_fits(policy_adapt *, uint64_t)
-{
-    return true;
-}
-void adapt_fit(policy_adapt *, const brim_allocator *, uint64_t, uint64_t, bool)
-{
-}
-uint64_t hash_random(uint64_t *)
-{
-    return 0;
-}
-
-#include "shard/shard.c"
-
-struct keyed {
-    entry e; // the key follows at once
-    unsigned char key[4];
-};
+#include "shard.h"
 
 template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     shard sh;
-    index_root root;
-    struct room {
-        table t;
-        bucket b[1];
-    } tables[2];
+    shard_common common;
+    shard_room room;
     keyed old, fresh, other;
-
-    void make(keyed *k, int value, char key)
-    {
-        entry_init(&k->e, &key, 1, (void *)(intptr_t)value, 1);
-        k->e.place = 1;
-        k->e.kind_flags = 1 << ENTRY_PRIORITY_SHIFT;
-    }
 
     void before()
     {
-        for (int i = 0; i < 2; i++) {
-            index_table_init(&tables[i].t, 1);
-            for (int j = 0; j < INDEX_ENTRIES; j++)
-                tables[i].b[0].entry[j].v($) = NULL;
-            tables[i].b[0].tags[0].v($) = tables[i].b[0].tags[1].v($) = 0;
-        }
-        index_init(&sh.index, &root, &tables[0].t, 0);
-        policy_init(&sh.policy, BRIM_HITS, 1, NULL);
-        sh.entries = NULL;
-        sh.closed = false;
-        sh.used.v($) = 0;
-        sh.count.v($) = 0;
-        sh.bytes.v($) = 0;
-        make(&old, 1, 'k');
-        make(&fresh, 2, 'k');
-        make(&other, 3, 'o');
+        room.make(&sh, &common);
+        old.make('k', 1);
+        fresh.make('k', 2);
+        other.make('o', 3);
         link(&old);
     }
 
@@ -119,7 +32,7 @@ template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
     {
         stripe st;
         entry_list left = {NULL, NULL};
-        struct shard_link l = {&k->e, 0, 0, 7, NULL, false, NULL, NULL, false};
+        struct shard_link l = {&k->e, 0, 0, keyed_tag};
         RL_ASSERT(::shard_link(&sh, &l, NULL, &st, &left) == SHARD_LINKED);
         entry *gone;
         while ((gone = entry_list_pop(&left)) != NULL)
@@ -127,17 +40,20 @@ template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
                 entry_release(gone); // the link's ref
     }
 
-    int find(char key)
+    // ${stamp}: of the use; 0: none.
+    int find(char key, uintptr_t stamp = 0)
     {
         stripe st;
         entry_list last = {NULL, NULL};
-        entry *e = shard_find(index_view(&sh.index), (uint64_t)7 << 48 | 1, &key, 1, &st, &last);
+        entry *e = shard_find(index_view(&sh.index), keyed_hash, &key, 1, &st, &last);
         entry *dead;
         while ((dead = entry_list_pop(&last)) != NULL)
             interesting++;
         if (e == NULL)
             return 0;
-        int value = (int)(intptr_t)shared_get(e->value);
+        int value = value_of(e);
+        if (stamp != 0)
+            entry_stamp(e, stamp);
         entry_release(e);
         return value;
     }
@@ -147,13 +63,13 @@ template <typename Self> struct one_shard : rl::test_suite<Self, 3> {
         bool more = true;
 
         lock_acquire(&sh.lock);
-        index_begin_locked(&sh.index, &tables[1].t);
+        index_begin_locked(&sh.index, &room.tables[1].t);
         lock_release(&sh.lock);
         while (more) {
             lock_acquire(&sh.lock);
-            more = index_copy_locked(&sh.index, &tables[1].t);
+            more = index_copy_locked(&sh.index, &room.tables[1].t);
             if (!more)
-                RL_ASSERT(index_end_locked(&sh.index, &tables[1].t) == &tables[0].t);
+                RL_ASSERT(index_end_locked(&sh.index, &room.tables[1].t) == &room.tables[0].t);
             lock_release(&sh.lock);
         }
     }
@@ -208,9 +124,44 @@ struct held_by_another : one_shard<held_by_another> {
     }
 };
 
+// Two look-ups, of which one stamps what it finds, and a replacement.
+struct stamped : one_shard<stamped> {
+    static uintptr_t stamp_of(unsigned frame, unsigned born)
+    {
+        return STAMP | (uintptr_t)frame << STAMP_FRAME_SHIFT | (uintptr_t)born << STAMP_BORN_SHIFT;
+    }
+
+    void before()
+    {
+        one_shard<stamped>::before();
+        atom_store_relaxed(&old.e.next, stamp_of(1, 5));
+        atom_store_relaxed(&fresh.e.next, stamp_of(1, 6));
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            RL_ASSERT(find('k', stamp_of(2, 0)) != 0);
+        else if (i == 1)
+            link(&fresh);
+        else
+            RL_ASSERT(find('k') != 0);
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 2);
+        RL_ASSERT(entry_born(&fresh.e) == 6);
+        RL_ASSERT(old.e.priority == (BRIM_REPLACED | 5 << ENTRY_BORN_SHIFT) || entry_born(&old.e) == 0);
+        interesting += stamp_frame(entry_stamped(&fresh.e)) == 2;
+    }
+};
+
 int main(int argc, char **argv)
 {
     int status = litmus_main<all_at_once>(argc, argv, 100000, 1);
 
-    return status != 0 ? status : litmus_main<held_by_another>(argc, argv, 100000, 3);
+    if (status == 0)
+        status = litmus_main<held_by_another>(argc, argv, 100000, 3);
+    return status != 0 ? status : litmus_main<stamped>(argc, argv, 100000, 3);
 }
