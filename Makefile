@@ -253,8 +253,8 @@ test: ## build and run the test programs in each of VARIANTS
 strict: ## compile every source with gcc and clang, warnings being errors
 	@$(RUN_CHECKS) strict
 
-layers: ## check the directions of the includes
-	@test/support/layers.sh
+layers: ## check the directions of the includes, and the tests that docs/FEATURES.md names
+	@$(RUN_CHECKS) layers
 
 exports: ## check that libbrim.so exports what the headers declare, and nothing else
 	@$(RUN_CHECKS) exports

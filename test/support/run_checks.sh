@@ -81,7 +81,10 @@ plan_strict() {
     build strict-clang
 }
 
-plan_layers() { step run_steps lib layers 60 pass test/support/layers.sh; }
+plan_layers() {
+    step run_steps lib layers 60 pass test/support/layers.sh
+    step run_steps docs features 60 pass test/support/features.sh
+}
 
 plan_exports() {
     build lib

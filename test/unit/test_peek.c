@@ -123,6 +123,62 @@ START_TEST(held_beyond_the_section)
 }
 END_TEST
 
+/* All that other threads read of it: the cache but for its own thread's counters, its shard, the index, the entry. */
+struct picture {
+    struct brim_cache cache;
+    struct shard shard;
+    struct index_root root;
+    struct entry entry;
+    unsigned char buckets[4096];
+};
+
+static void take_picture(struct picture *p, const struct entry *e)
+{
+    struct shard *sh = &c->shards[0];
+    size_t size = index_table_size(sh->index.table->buckets);
+
+    memset(p, 0, sizeof *p);
+    memcpy(&p->cache, c, sizeof *c);
+    memcpy(&p->shard, sh, sizeof *sh);
+    memcpy(&p->root, c->roots, sizeof *c->roots);
+    memcpy(&p->entry, e, sizeof *e);
+    ck_assert_uint_le(size, sizeof p->buckets);
+    memcpy(p->buckets, sh->index.table, size);
+}
+
+/* ${_i}: 1 in a later frame; 2 with an age that is far. */
+START_TEST(writes_on_a_repeated_peek)
+{
+    static struct picture before, after;
+    brim_entry_options o;
+    uint64_t name = 1;
+    brim_key *key;
+    brim_ref *r;
+
+    brim_entry_options_init(&o);
+    o.max_idle = _i == 2 ? UINT64_MAX / 2 : 0;
+    c = make_borrow_cache(100);
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(name), value_new(11, 1), 1, &o, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    brim_release(r);
+    begin_reading(c);
+    if (_i == 1)
+        ck_assert_uint_eq(brim_next_frame(c), 1);
+    ck_assert(value_alive(brim_peek(c, BRIM_KEY(name)), 11)); /* marks and stamps it */
+    take_picture(&before, entry_of_key(key));
+    for (int i = 0; i < 100; i++) {
+        ck_assert(value_alive(brim_peek(c, BRIM_KEY(name)), 11));
+        ck_assert(value_alive(brim_key_peek(key), 11));
+    }
+    take_picture(&after, entry_of_key(key));
+    ck_assert_mem_eq(&before, &after, sizeof before);
+    ck_assert_uint_eq(stats_of(c).hits, 201);
+    brim_read_end(c);
+    brim_key_drop(key);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("peek");
@@ -130,5 +186,6 @@ int main(void)
     tcase_add_test(tc, hits_misses_and_what_is_no_key);
     tcase_add_test(tc, nothing_is_locked_or_held);
     tcase_add_loop_test(tc, held_beyond_the_section, 0, 3);
+    tcase_add_loop_test(tc, writes_on_a_repeated_peek, 0, 3);
     return suite_run(tc);
 }
