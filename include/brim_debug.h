@@ -26,8 +26,8 @@ BRIM_EXPORT bool brim_check(brim_cache *cache, FILE *file);
 
 /**
  * brim_dump(cache, file):
- * Write the cache's bounds, its shards, and each entry's cost in the user's unit and first 32 key bytes in
- * hexadecimal.  NULL for either: nothing.
+ * Write the cache's bounds, its shards, and each entry's cost in the user's unit, how often eviction has seen it
+ * used, up to 15 times, and its first 32 key bytes in hexadecimal.  NULL for either: nothing.
  *
  * Ownership  ${file} stays the caller's, open.
  * Threads    Any.

@@ -122,12 +122,25 @@ bool brim_check(brim_cache *c, FILE *file)
 
 /* ---- Dump */
 
-static void dump_entry(FILE *file, const struct entry *e)
+/* Times that eviction has seen it used, up to 15. */
+static unsigned uses_of(brim_cache *c, const struct entry *e)
+{
+    struct lock *l = &cache_shard(c, e->place)->lock;
+    unsigned uses;
+
+    lock_acquire(l);
+    uses = e->eviction & ENTRY_FREQUENCY;
+    lock_release(l);
+    return uses;
+}
+
+static void dump_entry(brim_cache *c, FILE *file, const struct entry *e)
 {
     size_t len;
     const unsigned char *key = entry_key(e, &len);
 
-    fprintf(file, "  cost %zu%s key ", cache_entry_cost(e), entry_flags(e) & ENTRY_ANONYMOUS ? " anonymous" : "");
+    fprintf(file, "  cost %zu uses %u%s key ", cache_entry_cost(e), uses_of(c, e),
+            entry_flags(e) & ENTRY_ANONYMOUS ? " anonymous" : "");
     for (size_t i = 0; i < len && i < 32; i++)
         fprintf(file, "%02x", key[i]);
     fprintf(file, "%s (%zu bytes)\n", len > 32 ? "..." : "", len);
@@ -149,7 +162,7 @@ void brim_dump(brim_cache *c, FILE *file)
                 atom_load_relaxed(&c->shards[i].count), atom_load_relaxed(&c->shards[i].bytes));
         while ((n = shard_hold_some(&c->shards[i], &cursor, e, caller_of(c).st)) > 0) {
             for (unsigned j = 0; j < n; j++) {
-                dump_entry(file, e[j]);
+                dump_entry(c, file, e[j]);
                 find_let_go(e[j]);
             }
         }

@@ -169,7 +169,7 @@ START_TEST(dump)
     brim_dump(c, NULL);
     ck_assert_msg(strstr(text, "tiles") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "01ab") != NULL, "%s", text);
-    ck_assert_msg(strstr(text, "cost 77") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "cost 77 uses 0") != NULL, "%s", text);
     ck_assert_uint_eq(brim_pinned(c), 0);
     finish(c);
 }
