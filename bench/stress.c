@@ -7,6 +7,10 @@
 #include "report.h"
 #include "stress_end.h"
 #include "stress_kinds.h"
+#include "stress_limits.h"
+#include "stress_loads.h"
+#include "stress_queue.h"
+#include "stress_stale.h"
 #include "stress_use.h"
 #include "stress_watch.h"
 
@@ -19,27 +23,13 @@
 enum { BOUTS = 2 };
 static const size_t most_capacity = (size_t)256 << 20;   /* it is really allocated */
 
-static const struct shape shapes[] = {
-    {.name = "one shard, tight, resized", .shards = 1, .room = 2, .max_cost = 1024, .resize = true},
-    {.name = "borrowed, one shard, tight, resized", .shards = 1, .room = 4, .max_cost = 1024, .resize = true, .borrow = true},
-    {.name = "chosen shards", .shards = 0, .room = 8, .max_cost = 4096},
-    {.name = "borrowed, exact", .shards = 4, .room = 8, .max_cost = 512, .exact = true, .borrow = true},
-    {.name = "exact, tight", .shards = 2, .room = 2, .max_cost = 512, .exact = true},
-    {.name = "borrowed, chosen shards", .shards = 0, .room = 16, .max_cost = 2048, .borrow = true},
-    {.name = "calm", .shards = 4, .max_cost = 512, .calm = true},
-    {.name = "borrowed, calm", .shards = 4, .max_cost = 512, .calm = true, .borrow = true},
-    {.name = "many shards, very tight, resized", .shards = 64, .room = 1, .max_cost = 2048, .resize = true},
-    {.name = "few entries", .shards = 2, .room = 4, .max_cost = 1024, .entries_per_lane = 16},
-    {.name = "borrowed, few entries, overhead charged", .shards = 8, .room = 8, .max_cost = 512, .entries_per_lane = 32, .charge_overhead = true, .borrow = true},
-    {.name = "overhead charged, strong hash, resized", .shards = 8, .room = 4, .max_cost = 512, .resize = true, .charge_overhead = true, .strong = true},
-    {.name = "roomy", .shards = 16, .room = 64, .max_cost = 1024},
-};
-enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+static const double long_enough = 5;                     /* seconds: all that can happen must */
 
 struct totals {
     uint64_t operations, hits, created, destroyed, announced, watched, started;
     size_t max_used, max_alive, capacity;
-    unsigned phases;
+    unsigned phases, missing;
+    struct event_sums events;
 };
 
 struct clockwork {
@@ -85,6 +75,9 @@ static void make_cache(struct phase *p)
     o.hash = p->shape->strong ? BRIM_HASH_STRONG : BRIM_HASH_FAST;
     o.charge_overhead = p->shape->charge_overhead;
     o.borrow = p->shape->borrow;
+    o.protect_frame = p->shape->frames;
+    o.now = clock_now;
+    o.now_arg = p;
     o.gone = kinds_gone;
     o.gone_arg = p;
     const brim_status status = brim_cache_new(&o, &p->cache);
@@ -113,10 +106,10 @@ static void use_every_kind(struct phase *p)
     }
 }
 
-static struct phase *new_phase(const struct options *o, unsigned number)
+static struct phase *new_phase(const struct options *o, const struct shape *shape, unsigned number)
 {
     struct phase *p = bench_alloc(1, sizeof *p);
-    p->shape = &shapes[number % SHAPES];
+    p->shape = shape;
     p->number = number;
     p->seed = o->seed;
     p->lane_count = o->threads;
@@ -129,8 +122,13 @@ static struct phase *new_phase(const struct options *o, unsigned number)
         p->lanes[i].rng.state = rng_mix(rng_mix(o->seed + number) + i);
     }
     pthread_mutex_init(&p->resizing, NULL);
+    pthread_mutex_init(&p->grouping, NULL);
+    pthread_mutex_init(&p->idling, NULL);
+    queue_open(p);
     kinds_init(p);
+    limits_init(p);
     make_cache(p);
+    groups_open(p);
     use_every_kind(p);
     return p;
 }
@@ -171,26 +169,53 @@ static void join_lanes(struct phase *p)
         p->lanes[i].running = false;
 }
 
+struct helpers {
+    pthread_t watcher, keeper, collector;
+};
+
+static void start_helpers(struct phase *p, struct helpers *h)
+{
+    atomic_store(&p->stop, false);
+    atomic_store(&p->keep_no_more, false);
+    start_thread(&h->watcher, watch_run, p);
+    if (p->shape->loads)
+        start_thread(&h->keeper, keeper_run, p);
+    if (p->shape->queue)
+        start_thread(&h->collector, queue_run, p);
+}
+
+/* Lanes may wait for loads that the keeper has, and it may want room that the collector makes. */
+static void stop_all(struct phase *p, const struct helpers *h)
+{
+    atomic_store(&p->stop, true);
+    join_lanes(p);
+    pthread_join(h->watcher, NULL);
+    atomic_store(&p->keep_no_more, true);
+    if (p->shape->loads)
+        pthread_join(h->keeper, NULL);
+    if (p->shape->queue)
+        pthread_join(h->collector, NULL);
+    for (unsigned i = 0; i < p->lane_count; i++)
+        lane_drop_waits(&p->lanes[i]);
+}
+
 static void run_bout(struct phase *p, struct totals *t, const struct clockwork *c, double seconds)
 {
     const struct timespec rest = {.tv_nsec = 1000000};
     const double until = elapsed(c) + seconds;
-    pthread_t watcher;
-    atomic_store(&p->stop, false);
-    start_thread(&watcher, watch_run, p);
+    struct helpers helpers;
+    start_helpers(p, &helpers);
     do {
         t->started += tend_lanes(p);
         nanosleep(&rest, NULL);
         progress_update(elapsed(c) / c->seconds);
     } while (elapsed(c) < until);
-    atomic_store(&p->stop, true);
-    join_lanes(p);
-    pthread_join(watcher, NULL);
+    stop_all(p, &helpers);
     end_check(p);
 }
 
 /* RELIABILITY.md, pitfall 6: a harness in which nothing is ever found proves nothing. */
-static void add_up(const struct phase *p, struct totals *t)
+static void add_up(struct phase *p, struct totals *t)
 {
     uint64_t hits = 0, operations = 0;
     for (unsigned i = 0; i < p->lane_count; i++) {
@@ -209,25 +234,47 @@ static void add_up(const struct phase *p, struct totals *t)
     t->max_used = used > t->max_used ? used : t->max_used;
     t->max_alive = alive > t->max_alive ? alive : t->max_alive;
     t->capacity = p->capacity > t->capacity ? p->capacity : t->capacity;
+    events_sum(&t->events, &p->events, p->shape);
     t->phases++;
 }
 
-static void run_phase(const struct options *o, struct totals *t, const struct clockwork *c, double seconds)
+static void count_statistics(struct phase *p)
 {
-    struct phase *p = new_phase(o, t->phases);
+    brim_stats stats;
+    brim_stats_get(p->cache, &stats);
+    event_add(&p->events, EVENT_EVICTED, stats.left[BRIM_EVICTED]);
+    event_add(&p->events, EVENT_LOAD_WAITED, stats.load_waits);
+    event_add(&p->events, EVENT_LEFT_INVALIDATED, stats.left[BRIM_INVALIDATED]);
+    event_add(&p->events, EVENT_LEFT_EXPIRED, stats.left[BRIM_EXPIRED]);
+}
+
+static void free_phase(struct phase *p)
+{
+    pthread_mutex_destroy(&p->resizing);
+    pthread_mutex_destroy(&p->grouping);
+    pthread_mutex_destroy(&p->idling);
+    for (int i = 0; i < KINDS; i++)
+        pthread_mutex_destroy(&p->limits[i].changing);
+    free(p->groups);
+    free(p->lanes);
+    free(p->id);
+    free(p);
+}
+
+static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c, double seconds)
+{
+    struct phase *p = new_phase(o, shape, t->phases);
     for (int i = 0; i < BOUTS; i++)
         run_bout(p, t, c, seconds / (double)BOUTS);
-    if ((p->number & 2) != 0 && !p->shape->charge_overhead)
+    end_stale(p);
+    count_statistics(p);
+    if (((p->number & 2) != 0 || p->shape->limits) && !p->shape->charge_overhead)
         end_fill_whole(p);
     end_free(p);
     end_count(p);
     add_up(p, t);
-    pthread_mutex_destroy(&p->resizing);
-    if (stress_violations() == 0) {     /* else late callbacks may still come */
-        free(p->lanes);
-        free(p->id);
-        free(p);
-    }
+    if (stress_violations() == 0)       /* else late callbacks may still come */
+        free_phase(p);
 }
 
 /* ---- The result ------------------------------------------------------------------------------------------------------- */
@@ -238,6 +285,7 @@ static void print_result(const struct options *o, const struct totals *t)
     printf("operations      %" PRIu64 ", hits %" PRIu64 ", announced %" PRIu64 "\n", t->operations, t->hits, t->announced);
     printf("values          %" PRIu64 " made, %" PRIu64 " destroyed\n", t->created, t->destroyed);
     printf("used            at most %zu, alive %zu, capacity %zu, compared %" PRIu64 " times\n", t->max_used, t->max_alive, t->capacity, t->watched);
+    events_print(&t->events);
     printf("violations      %" PRIu64 " (seed %" PRIu64 ")\n", stress_violations(), o->seed);
     fflush(stdout);
 }
@@ -257,14 +305,18 @@ static void write_json(const struct options *o, const struct totals *t)
     json_object_set_new(j, "threads", json_integer((json_int_t)o->threads));
     json_object_set_new(j, "threads_started", json_integer((json_int_t)t->started));
     json_object_set_new(j, "seed", json_integer((json_int_t)o->seed));
+    json_object_set_new(j, "events", events_json(&t->events));
+    json_object_set_new(j, "missing", t->missing != 0 ? events_missing_json(&t->events) : json_array());
     json_object_set_new(j, "version", json_string(brim_version()));
     report_json_write(o->json, j);
 }
 
 int stress_run(const struct options *o)
 {
+    struct shapes shapes;
+    shapes_choose(&shapes, o->shape);
     const struct clockwork c = {.began = latency_now(), .seconds = o->seconds};
-    const double share = o->seconds / (double)SHAPES;
+    const double share = o->seconds / (double)shapes.count;
     const double length = share < 0.2 ? 0.2 : share > 10 ? 10 : share;
     struct totals t = {0};
     printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);
@@ -273,10 +325,11 @@ int stress_run(const struct options *o)
     progress_begin("stress", o->seconds);
     do {
         const double left = o->seconds - elapsed(&c);
-        run_phase(o, &t, &c, left < length ? left : length);
+        run_phase(o, shapes.at[t.phases % shapes.count], &t, &c, left < length ? left : length);
     } while (o->seconds - elapsed(&c) > 0.02);
     progress_end();
+    t.missing = o->seconds >= long_enough ? events_missing(&t.events) : 0;
     print_result(o, &t);
     write_json(o, &t);
-    return stress_violations() != 0 || t.created != t.destroyed ? EXIT_WRONG : EXIT_SUCCESS;
+    return stress_violations() != 0 || t.missing != 0 || t.created != t.destroyed ? EXIT_WRONG : EXIT_SUCCESS;
 }

@@ -39,6 +39,7 @@ void use_capacity(struct lane *l)
         return;
     const size_t span = p->capacity - p->min_capacity;
     watch_set_capacity(p, p->min_capacity + (size_t)(rng_unit(&l->rng) * (double)span));
+    phase_event(p, EVENT_RESIZED);
 }
 
 void use_clear(struct lane *l)

@@ -9,15 +9,20 @@ struct insertion {
     unsigned kind;
     size_t size, cost;
     struct value *value;
+    struct fate fate;
 };
 
-static struct insertion prepare(struct lane *l, unsigned kind, bool counted)
+/* fated: it may be in a group, and have an age. */
+static struct insertion prepare(struct lane *l, unsigned kind, bool counted, bool fated)
 {
     struct insertion in = {.id = lane_pick_writable(l), .kind = kind, .size = lane_pick_size(l)};
     in.cost = in.size;
     in.version = lane_next_version(l, in.id);
     in.value = value_new(l->phase, in.id, in.version, kind, in.size, counted);
     in.serial = in.value->serial;
+    if (fated)
+        in.fate = fate_pick(l);
+    fate_give(&in.fate, in.value);
     key_bytes_make(&in.key, in.id);
     return in;
 }
@@ -26,8 +31,10 @@ static struct insertion prepare(struct lane *l, unsigned kind, bool counted)
 static void note_result(struct lane *l, const struct insertion *in, brim_status status)
 {
     struct phase *p = l->phase;
-    if (status != BRIM_OK && status != BRIM_EXISTS && status != BRIM_FULL && status != BRIM_NOMEM && status != BRIM_TOO_BIG)
+    const bool canceled = status == BRIM_CANCELED && in->fate.group != NULL;
+    if (status != BRIM_OK && status != BRIM_EXISTS && status != BRIM_FULL && status != BRIM_NOMEM && status != BRIM_TOO_BIG && !canceled)
         stress_violation(p, "an insert is %s", brim_strerror(status));
+    fate_check_insert(p, &in->fate, status);
     if (status == BRIM_TOO_BIG && in->cost <= p->min_capacity && !p->shape->charge_overhead)
         stress_violation(p, "G5: %zu is TOO_BIG, capacity at least %zu", in->cost, p->min_capacity);
     if (p->shape->calm && (status == BRIM_FULL || status == BRIM_TOO_BIG))
@@ -48,7 +55,9 @@ static void check_out(struct lane *l, const struct insertion *in, brim_status st
     }
     if (out == NULL)
         return;
-    const struct value *v = value_check_ref(p, out);
+    struct value *v = value_check_ref(p, out);
+    if (status == BRIM_OK && v->serial == in->serial)
+        fate_settle(p, &in->fate, v);
     if (v->id != in->id)
         stress_violation(p, "G11: an insert of key %" PRIu64 " gives a value of key %" PRIu64, in->id, v->id);
     if ((v->serial == in->serial) != (status == BRIM_OK))
@@ -71,7 +80,7 @@ void use_insert(struct lane *l)
 {
     if (!lane_has_room(l))
         return;
-    struct insertion in = prepare(l, 0, true);
+    struct insertion in = prepare(l, 0, true, false);
     brim_ref *out = NULL;
     const bool asked = rng_below(&l->rng, 2) == 0;
     const brim_status status = brim_insert(l->phase->cache, in.key.data, in.key.len, in.value, in.cost, asked ? &out : NULL);
@@ -80,9 +89,11 @@ void use_insert(struct lane *l)
     finish(l, &in, status, asked, out);
 }
 
-static void random_options(struct lane *l, brim_entry_options *e, unsigned kind)
+static void random_options(struct lane *l, brim_entry_options *e, const struct insertion *in)
 {
+    const unsigned kind = in->kind;
     brim_entry_options_init(e);
+    fate_into(&in->fate, e);
     e->kind = kind != 0 || rng_below(&l->rng, 2) == 0 ? &l->phase->kinds[kind] : NULL;
     e->priority = (int)rng_below(&l->rng, 3) - 1;
     e->work = rng_below(&l->rng, 1000000);
@@ -96,8 +107,8 @@ void use_insert_with(struct lane *l)
     if (!lane_has_room(l))
         return;
     const unsigned kind = rng_below(&l->rng, KINDS);
-    struct insertion in = prepare(l, kind, true);
-    random_options(l, &e, kind);
+    struct insertion in = prepare(l, kind, true, true);
+    random_options(l, &e, &in);
     e.only_if_absent = rng_below(&l->rng, 3) == 0;
     e.drop_old = !phase_is_kept(p, in.id) && rng_below(&l->rng, 4) == 0;
     if (rng_below(&l->rng, 4) == 0 && !p->shape->calm && !p->shape->exact)
@@ -120,8 +131,8 @@ void use_insert_or_wrap(struct lane *l)
     if (p->shape->exact || !lane_has_room(l))
         return;
     const unsigned kind = rng_below(&l->rng, KINDS);
-    struct insertion in = prepare(l, kind, false);
-    random_options(l, &e, kind);
+    struct insertion in = prepare(l, kind, false, true);
+    random_options(l, &e, &in);
     const bool asked = rng_below(&l->rng, 4) != 0;
     const brim_status status = brim_insert_or_wrap(p->cache, in.key.data, in.key.len, in.value, in.cost, &e, asked ? &out : NULL);
     if (status == BRIM_NOMEM || status == BRIM_INVALID) {
@@ -130,14 +141,17 @@ void use_insert_or_wrap(struct lane *l)
         return;
     }
     note_result(l, &in, status);
-    if (status == BRIM_FULL || status == BRIM_TOO_BIG)
+    if (status == BRIM_FULL || status == BRIM_TOO_BIG || status == BRIM_CANCELED)
         phase_saw(p, in.id, in.version);          /* the old entry is gone all the same */
     if (asked && out == NULL)
         stress_violation(p, "insert_or_wrap is %s and gives no ref", brim_strerror(status));
     if (out == NULL)
         return;
-    if (value_check_ref(p, out)->serial != in.serial)
+    struct value *v = value_check_ref(p, out);
+    if (v->serial != in.serial)
         stress_violation(p, "insert_or_wrap gives another value");
+    else if (status == BRIM_OK)
+        fate_settle(p, &in.fate, v);
     if (status != BRIM_OK && brim_ref_is_cached(out))
         stress_violation(p, "insert_or_wrap is %s and its ref says it is cached", brim_strerror(status));
     lane_hit(l, out);
@@ -165,7 +179,7 @@ void use_insert_big(struct lane *l)
 
 struct look_up lane_look_up(struct lane *l, uint64_t id)
 {
-    struct look_up u = {.id = id, .before = atomic_load_explicit(&l->phase->id[id].seen, memory_order_acquire)};
+    struct look_up u = {.id = id, .before = atomic_load_explicit(&l->phase->id[id].seen, memory_order_acquire), .moment = moment_now(l->phase)};
     key_bytes_make(&u.key, id);
     return u;
 }
@@ -186,6 +200,7 @@ void lane_check_found(struct lane *l, const struct look_up *u, const struct valu
             stress_violation(p, "G6: key %" PRIu64 " is not found though version %" PRIu64 " was put there", id, present);
         return;
     }
+    moment_check(p, &u->moment, v);
     if (v->id != id)
         stress_violation(p, "G11: look-up of key %" PRIu64 " gives a value of key %" PRIu64, id, v->id);
     if (mine && v->version != present)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress_end.h"
 
+#include "stress_frames.h"
 #include "stress_guests.h"
+#include "stress_limits.h"
+#include "stress_loads.h"
+#include "stress_queue.h"
+#include "stress_stale.h"
 #include "stress_use.h"
 #include "stress_watch.h"
 
@@ -23,6 +28,11 @@ void end_check(struct phase *p)
         stress_violation(p, "G4: %zu are reserved while nothing runs", stats.reserved);
     if (stats.sections != 0 || stats.waiting != 0 || stats.waiting_values != 0)
         stress_violation(p, "%u sections are open and %zu values of %zu wait while nothing runs", stats.sections, stats.waiting_values, stats.waiting);
+    if (stats.loading != 0 || atomic_load(&p->asked) != 0)
+        stress_violation(p, "%zu loads are under way and %" PRId64 " wait while nothing runs", stats.loading, atomic_load(&p->asked));
+    for (uint32_t id = 0; id < p->ids; id++)
+        if (atomic_load(&p->id[id].loading) != 0)
+            stress_violation(p, "key %" PRIu32 " is loaded while nothing runs", id);
     if (stats.used > stats.capacity && atomic_load(&p->allowance) == 0)
         stress_violation(p, "G4: used %zu, capacity %zu while nothing runs", stats.used, stats.capacity);
 }
@@ -39,6 +49,22 @@ static void drop_all(struct phase *p)
         brim_slot_store(&p->slots[i], NULL);
 }
 
+void end_stale(struct phase *p)
+{
+    groups_drop_closed(p);
+    frames_check_end(p);
+    clock_check_end(p);
+}
+
+/* What waits in a queue counts until it is collected. */
+static void empty_queue(struct phase *p)
+{
+    if (p->queue == NULL)
+        return;
+    brim_clear(p->cache);
+    queue_collect_all(p);
+}
+
 void end_fill_whole(struct phase *p)
 {
     struct key_bytes key;
@@ -46,6 +72,10 @@ void end_fill_whole(struct phase *p)
     drop_all(p);
     p->filling = true;
     watch_set_capacity(p, p->capacity);
+    empty_queue(p);
+    limits_check_floor(p);
+    limits_lift(p);
+    empty_queue(p);
     if (brim_pinned(p->cache) != 0)
         stress_violation(p, "%zu are pinned while nothing is held", brim_pinned(p->cache));
     key_bytes_make(&key, 4);
@@ -134,13 +164,20 @@ static bool use_left(struct phase *p)
 void end_free(struct phase *p)
 {
     struct guests *guests = p->shape->borrow ? guests_come(p) : NULL;
+    struct left_loads *left = left_loads_claim(p);
     stress_beat();
+    if ((p->number & 1) != 0)
+        queue_drop(p);
     brim_cache_free(p->cache);
     p->cache = NULL;
+    left_loads_end(left);
     if (use_left(p) && atomic_load(&p->gone) != 0)
         stress_violation(p, "G2: gone is called while refs are held");
     guests_go(guests);
     drop_all(p);
+    groups_close(p);
+    queue_collect_all(p);
+    queue_drop(p);
 }
 
 static bool all_is_gone(const struct phase *p)

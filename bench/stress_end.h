@@ -5,6 +5,7 @@
 #include "stress_phase.h"
 
 void end_check(struct phase *);             /* between two bouts */
+void end_stale(struct phase *);             /* what has grown old, and what was used last */
 void end_fill_whole(struct phase *);        /* G5: with nothing held, a value of the whole capacity fits */
 void end_free(struct phase *);              /* G2: frees the cache under refs, keys and slots, uses them, then drops them */
 void end_count(struct phase *);             /* G3: every value is destroyed, gone and unused were called once */

@@ -102,4 +102,5 @@ void kinds_init(struct phase *p)
         if (i >= 2)
             p->kinds[i].removed = on_removed;
     }
+    p->kinds[QUEUED_KIND].queue = p->queue;
 }

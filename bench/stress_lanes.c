@@ -26,6 +26,20 @@ static const struct choice borrowing[] = {
 };
 enum { BORROWING = sizeof borrowing / sizeof borrowing[0] };
 
+static const struct choice loading[] = {
+    {use_get, 30},         {use_get_with, 50},    {use_key_get, 10},     {use_claim, 25}, {use_claim_many, 10}, {use_claim_async, 40},
+    {use_wait_cancel, 20}, {use_load_cancel, 10},
+};
+enum { LOADING = sizeof loading / sizeof loading[0] };
+
+static const struct choice growing_stale[] = {
+    {use_group_invalidate, 6}, {use_group_close, 2}, {use_group_look, 6}, {use_group_own, 6},
+};
+enum { GROWING_STALE = sizeof growing_stale / sizeof growing_stale[0] };
+
+static const struct choice framing[] = {{use_frame, 20}, {use_idle, 2}, {use_trim_unused, 1}};
+enum { FRAMING = sizeof framing / sizeof framing[0] };
+
 static lane_operation *pick_of(struct lane *l, const struct choice *choices, size_t count)
 {
     unsigned total = 0;
@@ -40,7 +54,18 @@ static lane_operation *pick_of(struct lane *l, const struct choice *choices, siz
 
 static lane_operation *pick_operation(struct lane *l)
 {
-    if (l->phase->shape->borrow && rng_below(&l->rng, 3) == 0)
+    const struct shape *s = l->phase->shape;
+    if (s->loads && rng_below(&l->rng, s->hot != 0 ? 2 : 4) == 0)
+        return pick_of(l, loading, LOADING);
+    if (s->groups && rng_below(&l->rng, 16) == 0)
+        return pick_of(l, growing_stale, GROWING_STALE);
+    if (s->ages && rng_below(&l->rng, 32) == 0)
+        return use_clock;
+    if (s->frames && rng_below(&l->rng, 16) == 0)
+        return pick_of(l, framing, FRAMING);
+    if (s->limits && rng_below(&l->rng, 64) == 0)
+        return use_limits;
+    if (s->borrow && rng_below(&l->rng, 3) == 0)
         return pick_of(l, borrowing, BORROWING);
     return pick_of(l, operations, OPERATIONS);
 }

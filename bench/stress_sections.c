@@ -35,6 +35,7 @@ void lane_borrow(struct lane *l, const struct value *v, const brim_ref *ref)
 {
     const struct loan loan = {.value = v, .ref = ref, .serial = v->serial};
     check_loan(l->phase, &loan);
+    phase_event(l->phase, EVENT_BORROWED);
     l->hits++;
     if (l->loan_count < LANE_LOANS)
         l->loans[l->loan_count++] = loan;

@@ -42,9 +42,11 @@ void use_slot_compare(struct lane *l)
 
 void use_slot_find(struct lane *l)
 {
+    const struct moment before = moment_now(l->phase);
     brim_ref *ref = brim_slot_find(pick_slot(l));
     if (ref == NULL)
         return;
+    moment_check(l->phase, &before, value_check_ref(l->phase, ref));
     l->hits++;
     lane_hit(l, ref);
 }

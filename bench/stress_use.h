@@ -3,6 +3,7 @@
 #ifndef BENCH_STRESS_USE_H
 #define BENCH_STRESS_USE_H
 #include "stress_phase.h"
+#include "stress_stale.h"
 #include "stress_value.h"
 
 typedef void lane_operation(struct lane *);
@@ -14,6 +15,7 @@ lane_operation use_find, use_insert, use_insert_with, use_insert_or_wrap, use_in
 struct look_up {
     struct key_bytes key;
     uint64_t id, before;
+    struct moment moment;
 };
 struct look_up lane_look_up(struct lane *, uint64_t id);
 struct look_up lane_pick_look_up(struct lane *);
@@ -42,6 +44,17 @@ lane_operation use_remove_if, use_for_each;
 
 /* stress_many.c: many look-ups at once */
 lane_operation use_find_many, use_find_fixed, use_key_find_many, use_release_many, use_peek_many, use_peek_fixed;
+
+/* stress_groups.c, stress_ages.c, stress_frames.c, stress_limits.c */
+lane_operation use_group_invalidate, use_group_close, use_group_look, use_group_own;
+lane_operation use_clock;
+lane_operation use_frame, use_idle, use_trim_unused;
+lane_operation use_limits;
+
+/* stress_loader.c, stress_claims.c, stress_async.c */
+lane_operation use_get, use_get_with, use_key_get, use_load_cancel;
+lane_operation use_claim, use_claim_many;
+lane_operation use_claim_async, use_wait_cancel;
 
 /* stress_sections.c */
 lane_operation use_section_begin, use_section_end, use_section_refresh, use_peek, use_key_peek, use_borrow, use_loan_again, use_loan_hold;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress_watch.h"
 
+#include "stress_limits.h"
+
 #include <time.h>
 
 struct glance {
@@ -60,6 +62,7 @@ void *watch_run(void *phase)
             compare(p, &g, &last);
             last = g;
         }
+        limits_compare(p);
         nanosleep(&rest, NULL);
     }
     return NULL;
