@@ -6,7 +6,7 @@
 #include "support/stale.h"
 #include <sched.h>
 
-enum { N = 100, OBJECTIVE_SHARDS = 8 };
+enum { N = 100, OBJECTIVE_SHARDS = CHECKING_BUILD ? 4 : 8 };
 
 static brim_cache *frame_cache(size_t capacity, unsigned shards)
 {
@@ -358,7 +358,7 @@ END_TEST
 
 START_TEST(test_frames_each_way_to_use_what_was_used_before_protects_it_again)
 {
-    enum { ROUNDS = CHECKING_BUILD ? 5 : 40 };
+    enum { ROUNDS = CHECKING_BUILD ? 3 : 40 };
     look_how how = (look_how)_i;
     brim_cache *c = frame_borrow_cache(N, 1);
     looked used;
@@ -751,7 +751,7 @@ static void step_thread(unsigned id, void *arg)
 
     (void)arg;
     put_range(step.cache, hot, HOT, NULL);
-    for (int i = 0; i < SCALED(200); i++) {
+    for (int i = 0; i < SCALED(100); i++) {
         if (pthread_barrier_wait(&step.barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
             atomic_store(&step.frames, brim_next_frame(step.cache));
         step_wait();
@@ -766,7 +766,7 @@ static void step_thread(unsigned id, void *arg)
 
 START_TEST(test_frames_protect_what_each_of_several_threads_used)
 {
-    unsigned frames = SCALED(200);
+    unsigned frames = SCALED(100);
 
     memset(&step, 0, sizeof step);
     step.cache = frame_cache(THREADS * (HOT + COLD / 3), _i == 0 ? 1 : 4);

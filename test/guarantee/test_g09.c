@@ -1096,7 +1096,7 @@ static void read_versions(uint64_t state)
 
 static void write_versions(void)
 {
-    for (uint64_t version = 1; version <= (uint64_t)SCALED(4000); version++) {
+    for (uint64_t version = 1; version <= (uint64_t)SCALED(1600); version++) {
         uint64_t key = version % SOURCES;
         unsigned gets = atomic_load(&versions.gets);
 
@@ -1132,8 +1132,8 @@ START_TEST(test_g09_who_asks_after_gets_nothing_older)
     versions.group = brim_group_new(versions.cache);
     versions.way = _i;
     crew_do(4, versions_role, NULL);
-    ck_assert_uint_gt(atomic_load(&versions.gets), 100);
-    ck_assert_uint_gt(atomic_load(&versions.loads), 20);
+    ck_assert_uint_gt(atomic_load(&versions.gets), 40);
+    ck_assert_uint_gt(atomic_load(&versions.loads), 5);
     brim_group_drop(versions.group);
     finish(versions.cache);
 }
