@@ -57,6 +57,7 @@ struct brim_cache {
     struct flight *orphan_flights;   /*   and those loads: cache/load.c */
     struct lock kind_lock;
     ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
+    ATOM(uint32_t) kinds_closed; /* the cache is freed, and kinds are told `unused' */
     struct limbo limbo;        /* with borrow only, as the next five */
     ATOM(uint32_t) pressed;    /* an admission has found no room: evict ahead from now on */
     ATOM(uint32_t) freed;      /* brim_cache_free has been called */

@@ -82,7 +82,7 @@ static struct totals totals_of(brim_cache *c)
 
     for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next) {
         s.should += tally_amount(&k->values);
-        s.values += tally_count(&k->values);
+        s.values += tally_count(&k->values) - atom_load_relaxed(&((struct kind *)(uintptr_t)k)->held);
         s.activity += kind_sum(k, offsetof(struct kind_counts, insertions));
     }
     s.should += atom_load_relaxed(&c->by_user) + atom_load_relaxed(&c->by_loads);

@@ -171,6 +171,8 @@ static brim_status use_spare(struct brim_load *l, const brim_entry_options *o)
     in.closed = status == BRIM_CANCELED || groups_raised_since(&in.extra, l->claimed);
     if (in.closed)
         in.extra.groups = 0;
+    l->other = in.kind;
+    kind_hold(l->other, thread_self());
     l->in = in;
     insert_fill(&l->in, l->spare);
     return BRIM_OK;

@@ -212,11 +212,38 @@ void kind_destroyed(struct kind *k, struct thread *t)
         tell_unused(k);
 }
 
+/* Once for each: acquire and release as a lock that is only tried; what it guards is who closes. */
+static bool close_one(struct kind *k)
+{
+    uint32_t no = 0;
+
+    while (!atom_cas_acq_rel(&k->closed, &no, 1))
+        if (no != 0)
+            return false;
+    return tally_close(&k->values);
+}
+
 void kinds_close(struct brim_cache *c)
 {
+    atom_store_seq_cst(&c->kinds_closed, 1);
     for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
-        if (tally_close(&k->values))
+        if (close_one(k))
             tell_unused(k);
+}
+
+/* Sequentially consistent: of a load that brings a new kind and the closing of all one sees the other. */
+void kind_hold(struct kind *k, struct thread *t)
+{
+    kind_taken(k, t);
+    (void)atom_add_relaxed(&k->held, (uint64_t)1); /* relaxed: a statistic */
+    if (unlikely(atom_load_seq_cst(&k->cache->kinds_closed)))
+        (void)close_one(k); /* not to zero: we hold it */
+}
+
+void kind_let_go(struct kind *k, struct thread *t)
+{
+    (void)atom_sub_relaxed(&k->held, (uint64_t)1); /* relaxed: as above */
+    kind_destroyed(k, t);
 }
 
 void kinds_destroy(struct brim_cache *c)

@@ -35,6 +35,8 @@ struct kind {
     ATOM(uint64_t) hand; /* of eviction: cache/admit.c */
     ATOM(uint64_t) uncharged;             /* cost of values outside */
     ATOM(uint64_t) queued, queued_values; /* in the queue */
+    ATOM(uint64_t) held; /* by loads, which count in `values' too */
+    ATOM(uint32_t) closed; /* `values' is: `unused' is told when it comes to zero */
     struct tally values; /* taken and not yet destroyed, and their charge */
     struct kind_counts counts[KIND_PARTS];
 };
@@ -87,6 +89,13 @@ struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user);
  */
 void kind_taken(struct kind *k, struct thread *t);
 void kind_destroyed(struct kind *k, struct thread *t);
+
+/*
+ * kind_hold(k, t), kind_let_go(k, t):
+ * A load is under way whose value will be of the kind, also after the cache was freed; no longer.
+ */
+void kind_hold(struct kind *k, struct thread *t);
+void kind_let_go(struct kind *k, struct thread *t);
 
 /*
  * kind_limit(e):

@@ -35,6 +35,9 @@ static void free_one(struct brim_load *l)
     if (l->spare != NULL)
         dispose_unborn(c, l->spare);
     cond_destroy(&l->flight.ended);
+    if (l->other != NULL)
+        kind_let_go(l->other, t);
+    kind_let_go(l->kind, t); /* a callback, with the cache alive */
     slab_retire(&c->slab, t, l, slab_class_of(sizeof *l));
     cache_drop_live(c, t);
 }
@@ -124,6 +127,8 @@ static brim_status load_new(const struct request *r, struct brim_load **out)
     if (l == NULL)
         return BRIM_NOMEM;
     tally_add(&c->live, r->by.t);
+    l->kind = r->in.kind;
+    kind_hold(l->kind, r->by.t);
     if (!make_entries(l, r->by.t, &r->in)) {
         free_one(l);
         return BRIM_NOMEM;

@@ -12,6 +12,8 @@ struct brim_load {
     struct flight flight; /* first */
     struct brim_cache *cache;
     struct insertion in;  /* what the entry is to be: kind, work, priority, ages, groups */
+    struct kind *kind;    /* of its claim, held; */
+    struct kind *other;   /* that it is finished with, likewise; NULL: the same */
     uint64_t claimed;     /* when, on the cache's group_clock */
     uint64_t hash;
     struct entry *spare;  /* of a claimed load: large enough for any options to finish with */

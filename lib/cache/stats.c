@@ -73,7 +73,7 @@ static void add_kind(const struct kind *kind, brim_stats *s)
 
     add_counts(k, s);
     s->uncharged += (size_t)atom_load_relaxed(&k->uncharged);
-    s->values += tally_count(&k->values);
+    s->values += (size_t)(tally_count(&k->values) - atom_load_relaxed(&k->held));
     s->queued += (size_t)atom_load_relaxed(&k->queued);
     s->queued_values += (size_t)atom_load_relaxed(&k->queued_values);
     s->floor += atom_load_relaxed(&k->limit.floor);
