@@ -26,6 +26,23 @@ START_TEST(it_is_the_monotonic_clock)
 }
 END_TEST
 
+START_TEST(the_coarse_one_is_not_far_behind)
+{
+    uint64_t last = 0, start = clock_now(), moved = 0;
+
+    while (moved < 3) {
+        uint64_t coarse = clock_coarse();
+
+        ck_assert_uint_ge(coarse, last);
+        ck_assert_uint_le(coarse, clock_now());
+        ck_assert_uint_le(clock_now() - start, UINT64_C(10000000000)); /* or it stands */
+        moved += coarse > last;
+        last = coarse;
+    }
+    ck_assert_uint_ge(last, start - 20000000); /* a tick is 10 ms at the most */
+}
+END_TEST
+
 START_TEST(a_pause_passes_time)
 {
     uint64_t start = clock_now();
@@ -44,6 +61,7 @@ int main(void)
     TCase *tc = suite_case("clock");
 
     tcase_add_test(tc, it_is_the_monotonic_clock);
+    tcase_add_test(tc, the_coarse_one_is_not_far_behind);
     tcase_add_test(tc, a_pause_passes_time);
     return suite_run(tc);
 }

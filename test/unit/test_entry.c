@@ -186,6 +186,76 @@ START_TEST(the_used_bit)
 }
 END_TEST
 
+/* ---- Stamps */
+
+#define ALL_BORN (UINTPTR_MAX << STAMP_BORN_SHIFT)
+
+START_TEST(fields_of_a_stamp)
+{
+    uintptr_t stamp = STAMP | (uintptr_t)UINT32_MAX << STAMP_FRAME_SHIFT;
+
+    ck_assert_uint_eq(stamp_frame(stamp), UINT32_MAX);
+    ck_assert_uint_eq(stamp_idle(stamp), 0);
+    stamp = STAMP | STAMP_FRESH | (uintptr_t)255 << STAMP_IDLE_SHIFT;
+    ck_assert_uint_eq(stamp_frame(stamp), 0);
+    ck_assert_uint_eq(stamp_idle(stamp), 255);
+    ck_assert_uint_eq(stamp & ALL_BORN, 0);
+    ck_assert_uint_eq(ALL_BORN | STAMP_USE, UINTPTR_MAX); /* nothing between the fields */
+    make(0, 0);
+    ck_assert_uint_eq(entry_born(e), 0); /* none yet */
+    atom_store_relaxed(&e->next, stamp | ALL_BORN);
+    ck_assert_uint_eq(entry_born(e), (1u << 21) - 1);
+}
+END_TEST
+
+START_TEST(a_use_keeps_the_birth)
+{
+    uintptr_t born = (uintptr_t)0x155555 << STAMP_BORN_SHIFT, now = STAMP | (uintptr_t)7 << STAMP_FRAME_SHIFT;
+
+    make(0, 0);
+    atom_store_relaxed(&e->next, born | now | STAMP_FRESH);
+    entry_stamp(e, now); /* fresh no more, in the same frame */
+    ck_assert_uint_eq(entry_stamped(e), born | now);
+    entry_stamp(e, now);
+    ck_assert_uint_eq(entry_stamped(e), born | now);
+    now = STAMP | (uintptr_t)UINT32_MAX << STAMP_FRAME_SHIFT | (uintptr_t)255 << STAMP_IDLE_SHIFT;
+    entry_stamp(e, now);
+    ck_assert_uint_eq(entry_stamped(e), born | now);
+    entry_restamp(e, 0, now); /* what was read long ago: nothing happens for what is no stamp */
+    ck_assert_uint_eq(entry_stamped(e), born | now);
+    entry_restamp(e, born | STAMP | (uintptr_t)1 << STAMP_FRAME_SHIFT, STAMP); /* or is another by now */
+    ck_assert_uint_eq(entry_stamped(e), born | STAMP);
+    ck_assert_uint_eq(entry_born(e), 0x155555);
+}
+END_TEST
+
+/* A successor and a link look like none, and stay. */
+START_TEST(what_has_left_is_not_stamped)
+{
+    static const uintptr_t words[] = {0, 1, 0x7f0000000010, 0x7f0000000011, 3};
+
+    make(0, 0);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        atom_store_relaxed(&e->next, words[i]);
+        entry_stamp(e, STAMP | (uintptr_t)5 << STAMP_FRAME_SHIFT);
+        ck_assert_uint_eq(entry_stamped(e), words[i]);
+        ck_assert_uint_eq(entry_born(e), 0);
+    }
+}
+END_TEST
+
+START_TEST(refs_of_what_was_never_linked)
+{
+    make(0, 0);
+    entry_set_refs(e, 2);
+    expect_counts(2, 0, false, false);
+    ck_assert_uint_eq(entry_try_hold(e), 0);
+    ck_assert_uint_eq(entry_release(e), 0);
+    ck_assert_uint_eq(entry_release(e), ENTRY_UNPIN | ENTRY_LAST);
+    expect_counts(0, 1, false, true);
+}
+END_TEST
+
 START_TEST(lists)
 {
     static struct entry some[3];
@@ -326,6 +396,10 @@ int main(void)
     tcase_add_test(tc, remove_last);
     tcase_add_test(tc, keys_and_the_destroyer);
     tcase_add_test(tc, the_used_bit);
+    tcase_add_test(tc, fields_of_a_stamp);
+    tcase_add_test(tc, a_use_keeps_the_birth);
+    tcase_add_test(tc, what_has_left_is_not_stamped);
+    tcase_add_test(tc, refs_of_what_was_never_linked);
     tcase_add_test(tc, lists);
     tcase_add_loop_test(tc, misuse_aborts, 0, 4);
     tcase_add_test(tc, one_destroyer_in_a_race);

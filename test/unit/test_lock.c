@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * base/lock: it excludes; ranks rise; builds with assertions abort where they do not.
+ * base/lock: it excludes; ranks rise; builds with assertions abort where they do not; conditions.
  */
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "support/support.h"
 
@@ -50,6 +51,159 @@ START_TEST(one_at_a_time)
     make_locks();
     crew_do(4, count, &n);
     ck_assert_uint_eq(n, 4 * SCALED(TURNS));
+    destroy_locks();
+}
+END_TEST
+
+/* ---- Waits are counted */
+
+static uint64_t waits, wait_ns;
+static atomic_uint held_up;
+
+static void count_waits(unsigned id, void *arg)
+{
+    unsigned *n = arg;
+
+    (void)id;
+    for (int i = 0; i < SCALED(TURNS); i++) {
+        lock_acquire_counted(&shard, &waits, &wait_ns);
+        lock_assert_held(&shard);
+        ++*n;
+        lock_release(&shard);
+    }
+}
+
+static void *acquire_late(void *arg)
+{
+    atomic_store(&held_up, 1);
+    lock_acquire_counted(&shard, &waits, &wait_ns);
+    lock_release(&shard);
+    return arg;
+}
+
+START_TEST(waits_are_counted)
+{
+    unsigned n = 0;
+    pthread_t thread;
+
+    make_locks();
+    lock_acquire_counted(&shard, &waits, &wait_ns);
+    ck_assert_uint_eq(waits, 0);
+    ck_assert_uint_eq(wait_ns, 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, acquire_late, NULL), 0);
+    while (atomic_load(&held_up) == 0) {
+    }
+    clock_pause(2000000); /* a turn in which it most likely begins to wait */
+    lock_release(&shard);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_le(waits, 1);
+    ck_assert(waits == 1 ? wait_ns > 0 : wait_ns == 0);
+    crew_do(4, count_waits, &n);
+    ck_assert_uint_eq(n, 4 * SCALED(TURNS));
+    ck_assert_uint_le(waits, 1 + n);
+    destroy_locks();
+}
+END_TEST
+
+/* ---- Conditions */
+
+static struct cond cond;
+static unsigned turn, woken;
+
+START_TEST(a_deadline_comes)
+{
+    uint64_t deadline = clock_now() + 3000000;
+    int state;
+
+    make_locks();
+    ck_assert(cond_init(&cond));
+    lock_acquire(&shard);
+    while (cond_wait(&cond, &shard, deadline)) {
+    }
+    ck_assert_uint_ge(clock_now(), deadline); /* the same clock */
+    lock_assert_held(&shard);
+    while (cond_wait(&cond, &shard, 1)) { /* long ago */
+    }
+    ck_assert_int_eq(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state), 0);
+    ck_assert_int_eq(state, PTHREAD_CANCEL_ENABLE); /* as it was */
+    lock_acquire(&kind);                            /* nor is it counted as held twice */
+    lock_release(&kind);
+    lock_release(&shard);
+    lock_acquire(&list);
+    lock_release(&list);
+    cond_destroy(&cond);
+    destroy_locks();
+}
+END_TEST
+
+static void wait_for_turn(unsigned id, void *arg)
+{
+    (void)arg;
+    lock_acquire(&shard);
+    if (id == 0) {
+        turn = 1;
+        cond_wake_all(&cond);
+    }
+    while (turn == 0)
+        EXPECT(cond_wait(&cond, &shard, id % 2 == 0 ? 0 : clock_now() + UINT64_C(60000000000)));
+    lock_assert_held(&shard);
+    woken++;
+    lock_release(&shard);
+}
+
+START_TEST(all_are_woken)
+{
+    make_locks();
+    ck_assert(cond_init(&cond));
+    for (int round = 0; round < SCALED(200); round++) {
+        turn = woken = 0;
+        crew_do(5, wait_for_turn, NULL);
+        ck_assert_uint_eq(woken, 5);
+    }
+    cond_destroy(&cond);
+    destroy_locks();
+}
+END_TEST
+
+static void canceled_in_it(void *arg)
+{
+    (void)arg;
+    trouble(__FILE__, __LINE__, "canceled while it waited");
+}
+
+static void *wait_and_be_canceled(void *arg)
+{
+    uint64_t deadline = clock_now() + 3000000;
+
+    pthread_cleanup_push(canceled_in_it, NULL);
+    lock_acquire(&shard);
+    atomic_store(&held_up, 1);
+    while (cond_wait(&cond, &shard, deadline)) {
+    }
+    lock_release(&shard);
+    pthread_cleanup_pop(0);
+    pthread_testcancel();
+    return arg;
+}
+
+START_TEST(no_point_of_cancellation)
+{
+    pthread_t thread;
+    void *result;
+
+    make_locks();
+    ck_assert(cond_init(&cond));
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_and_be_canceled, NULL), 0);
+    while (atomic_load(&held_up) == 0) {
+    }
+    lock_acquire(&shard); /* it waits */
+    ck_assert_int_eq(pthread_cancel(thread), 0);
+    lock_release(&shard);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+    lock_acquire(&shard); /* nobody has it */
+    lock_release(&shard);
+    cond_destroy(&cond);
     destroy_locks();
 }
 END_TEST
@@ -131,6 +285,26 @@ static void *assert_held(void *arg)
     return NULL;
 }
 
+static void counted_out_of_rank(void)
+{
+    lock_acquire(&kind);
+    lock_acquire_counted(&shard, &waits, &wait_ns);
+}
+
+static void wait_below_another(void)
+{
+    (void)cond_init(&cond);
+    lock_acquire(&shard);
+    lock_acquire(&kind);
+    (void)cond_wait(&cond, &shard, 1);
+}
+
+static void wait_without(void)
+{
+    (void)cond_init(&cond);
+    (void)cond_wait(&cond, &shard, 1);
+}
+
 static void held_by_another(void)
 {
     pthread_t thread;
@@ -142,8 +316,10 @@ static void held_by_another(void)
 
 START_TEST(misuse_aborts)
 {
-    static void (*const misuse[])(void) = {falling,  twice_the_same,   same_below_another,
-                                           not_held, release_not_held, held_by_another};
+    static void (*const misuse[])(void) = {
+        falling,          twice_the_same,  same_below_another,  not_held,
+        release_not_held, held_by_another, counted_out_of_rank, wait_below_another,
+        wait_without};
 
     make_locks();
     ck_assert_int_eq(signal_of(misuse[_i]), SIGABRT);
@@ -158,8 +334,12 @@ int main(void)
 
     tcase_add_test(tc, one_at_a_time);
     tcase_add_test(tc, ranks_may_rise);
+    tcase_add_test(tc, waits_are_counted);
+    tcase_add_test(tc, a_deadline_comes);
+    tcase_add_test(tc, all_are_woken);
+    tcase_add_test(tc, no_point_of_cancellation);
 #ifndef NDEBUG
-    tcase_add_loop_test(tc, misuse_aborts, 0, 6);
+    tcase_add_loop_test(tc, misuse_aborts, 0, 9);
 #endif
     return suite_run(tc);
 }

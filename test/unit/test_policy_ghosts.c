@@ -70,6 +70,33 @@ START_TEST(sizes)
 }
 END_TEST
 
+/* However old, and as often as it is asked; it is told apart from what only shares its bucket. */
+START_TEST(to_ask_takes_nothing)
+{
+    unsigned mistaken = 0;
+
+    make(0); /* one bucket */
+    ck_assert_uint_eq(g->buckets, 1);
+    for (uint32_t i = 0; i < GHOST_RING; i++) {
+        ck_assert(!ghosts_have(g, 1000 + i));
+        ghosts_put(g, 1000 + i, i);
+    }
+    for (uint32_t i = 0; i < GHOST_RING; i++) {
+        ck_assert(ghosts_have(g, 1000 + i));
+        ck_assert(ghosts_have(g, 1000 + i));
+    }
+    for (uint32_t i = 0; i < STRANGERS; i++)
+        mistaken += ghosts_have(g, 5000 + i);
+    ck_assert_uint_lt(mistaken, STRANGERS / 20); /* of 31 with tags of 12 bits: one in 132 */
+    ghosts_put(g, 77, 1); /* in the oldest's place */
+    ck_assert(!ghosts_have(g, 1000));
+    ck_assert(ghosts_have(g, 77));
+    ck_assert_int_eq(ghosts_take(g, 1001, GHOST_RING), 1);
+    ck_assert(!ghosts_have(g, 1001));
+    unmake();
+}
+END_TEST
+
 START_TEST(all_comes_back_once)
 {
     static const uint32_t edges[] = {0, 1, UINT32_MAX, UINT32_MAX - 1, 1u << 31, 0xffff};
@@ -245,6 +272,7 @@ int main(void)
     TCase *tc = suite_case("policy_ghosts");
 
     tcase_add_test(tc, sizes);
+    tcase_add_test(tc, to_ask_takes_nothing);
     tcase_add_test(tc, all_comes_back_once);
     tcase_add_test(tc, as_old_as_others_came);
     tcase_add_test(tc, the_oldest_is_forgotten);

@@ -242,6 +242,7 @@ START_TEST(a_result_outside_has_a_hold_for_each)
     e = f->entry;
     ck_assert_uint_eq(shard_end(&sh, f, BRIM_OK, 0, e, 1, 0, &told), 2);
     ck_assert_uint_eq(atom_load_relaxed(&e->state), 3 * STATE_REF); /* neither linked nor dead */
+    ck_assert(entry_flags(e) & ENTRY_UNCHARGED);
     ck_assert_ptr_eq(told, &waiters[0]);
     ck_assert_ptr_eq(told->next_told, &waiters[1]);
     ck_assert_ptr_eq(waiters[1].result, e);

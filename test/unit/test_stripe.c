@@ -93,6 +93,24 @@ START_TEST(sums_are_signed_and_by_field)
 }
 END_TEST
 
+START_TEST(pins_of_all_kinds)
+{
+    struct thread a = {.number = 1}, b = {.number = 30}, none = {.number = 0};
+
+    make();
+    ck_assert_uint_eq(stripes_pinned(&s), 0);
+    for (unsigned i = 0; i < STRIPE_KINDS; i++)
+        stripe_add(stripe_of(&s, &a), of[i].pinned, (size_t)1 << i);
+    ck_assert_uint_eq(stripes_pinned(&s), (1u << STRIPE_KINDS) - 1);
+    stripe_add(stripe_of(&s, &b), of[0].pinned, (size_t)0 - 1); /* a release on another thread */
+    stripe_add(stripe_of(&s, &none), of[3].pinned, 2);
+    ck_assert_uint_eq(stripes_pinned(&s), 1u << STRIPE_KINDS);
+    stripe_add(stripe_of(&s, &b), of[5].pinned, (size_t)0 - (1u << STRIPE_KINDS) - 1);
+    ck_assert_uint_eq(stripes_pinned(&s), 0); /* less than nothing: seen in the wrong order */
+    unmake();
+}
+END_TEST
+
 /* All on the shared one, then each on its own, from a chunk that all need at once. */
 static void count(unsigned id, void *arg)
 {
@@ -125,6 +143,7 @@ int main(void)
     tcase_add_test(tc, each_number_has_its_own);
     tcase_add_test(tc, without_memory_the_shared_one);
     tcase_add_test(tc, sums_are_signed_and_by_field);
+    tcase_add_test(tc, pins_of_all_kinds);
     tcase_add_test(tc, no_count_is_lost);
     return suite_run(tc);
 }

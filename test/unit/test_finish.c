@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/finish: which entry becomes the result, and that the other one goes; measuring; misuse.
+ */
+#include "base/clock.h"
+#include "entry/extra.h"
+#include "unit/caches.h"
+
+enum { KEY = 7 };
+
+static brim_cache *c;
+static heap h;
+
+static uint64_t count_of(size_t offset)
+{
+    return kind_sum(c->default_kind, offset);
+}
+#define COUNT(field) count_of(offsetof(struct kind_counts, field))
+
+/* ---- The result: the load's own entry, or with other options the spare */
+
+enum { WITH_OPTIONS = 1, WITH_OUT = 2, OVERTAKEN = 4, TOO_BIG = 8, WAYS = 16 };
+
+START_TEST(one_entry_becomes_the_result_and_the_other_goes)
+{
+    brim_entry_options e = entry_defaults();
+    brim_kind kind = value_kind;
+    size_t cost = _i & TOO_BIG ? 101 : 10;
+    brim_status wanted = _i & OVERTAKEN ? BRIM_CANCELED : _i & TOO_BIG ? BRIM_TOO_BIG : BRIM_OK;
+    brim_ref *out = NULL;
+    struct entry *result;
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    e.kind = &kind;
+    e.max_age = 1000000000;
+    l = claim(c, KEY);
+    result = _i & WITH_OPTIONS ? l->spare : l->flight.entry;
+    if (_i & OVERTAKEN)
+        ck_assert(brim_load_cancel(c, BRIM_KEY((uint64_t){KEY})));
+    ck_assert_int_eq(brim_load_finish_with(l, value_new(1, cost), cost, _i & WITH_OPTIONS ? &e : NULL,
+                                           _i & WITH_OUT ? &out : NULL),
+                     wanted);
+    ck_assert_ptr_eq(out, _i & WITH_OUT ? ref_of(result) : NULL);
+    ck_assert_uint_eq(values_live(), wanted == BRIM_OK || out != NULL);
+    if (out != NULL) {
+        ck_assert_ptr_eq(brim_ref_kind(out), _i & WITH_OPTIONS ? &kind : &value_kind);
+        ck_assert_int_eq(extra_ages_of(result) != NULL, (_i & WITH_OPTIONS) != 0);
+        ck_assert_int_eq((entry_flags(result) & ENTRY_UNCHARGED) != 0, wanted != BRIM_OK);
+        ck_assert_uint_eq(brim_ref_cost(out), cost);
+        brim_release(out);
+    }
+    no_loads(c, wanted == BRIM_OK);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert_uint_eq(brim_used(c), wanted == BRIM_OK ? 10 : 0);
+    ck_assert_uint_eq(stats_of(c).uncharged, 0);
+    ck_assert_uint_eq(values_live(), wanted == BRIM_OK);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(bad_options_consume_nothing)
+{
+    brim_entry_options e = entry_defaults();
+    brim_ref *out = (brim_ref *)&e;
+    brim_load *l;
+    value *v = value_new(1, 5);
+
+    c = cache_on(&h, 100);
+    l = claim(c, KEY);
+    e.priority = 2;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(brim_load_finish_with(l, v, 5, &e, &out), BRIM_INVALID);
+        ck_assert_ptr_null(out);
+        ck_assert(value_alive(v, 1));
+    }
+    ck_assert_ptr_eq(load_under_way(c, KEY), l);
+    ck_assert_int_eq(brim_load_finish(l, v, 5, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_load_finish(NULL, v, 5, &out), BRIM_INVALID);
+    brim_load_fail(NULL, 1);
+    brim_load_begin(NULL);
+    no_loads(c, 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(into_a_group_that_was_closed_meanwhile)
+{
+    brim_entry_options e = entry_defaults(), before = e;
+    brim_ref *out;
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    e.group = brim_group_new(c);
+    before.group = brim_group_new(c);
+    l = claim_entry(c, KEY, _i == 0 ? &before : NULL);
+    ck_assert_uint_eq(brim_group_loads(before.group), _i == 0);
+    brim_group_close(e.group);
+    ck_assert_int_eq(brim_load_finish_with(l, value_new(1, 5), 5, &e, &out), BRIM_CANCELED);
+    ck_assert_uint_eq(id_of(out), 1);
+    ck_assert_ptr_null(extra_groups_of(entry_of_ref(out)));
+    brim_release(out);
+    ck_assert_uint_eq(brim_group_loads(before.group), 0);
+    no_loads(c, 2);
+    brim_group_drop(e.group);
+    brim_group_drop(before.group);
+    no_loads(c, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* ---- Measuring */
+
+START_TEST(work_is_what_it_took_if_nobody_says)
+{
+    brim_entry_options e = entry_defaults();
+    uint16_t unknown = policy_pack_work(0), given = policy_pack_work(5);
+    brim_ref *out;
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    l = claim(c, 1);
+    ck_assert_int_eq(finish_load(l, 1, 1, &out), BRIM_OK);
+    ck_assert_uint_eq(entry_of_ref(out)->work, unknown); /* nobody said when it began */
+    brim_release(out);
+    ck_assert_uint_eq(COUNT(load_ns), 0);
+    l = claim(c, 2);
+    brim_load_begin(l);
+    l->begun -= 1000000000;
+    l->nested = 400000000;
+    ck_assert_int_eq(finish_load(l, 2, 1, &out), BRIM_OK);
+    ck_assert_uint_ge(entry_of_ref(out)->work, policy_pack_work(600000000));
+    ck_assert_uint_lt(entry_of_ref(out)->work, policy_pack_work(UINT64_C(60000000000)));
+    brim_release(out);
+    ck_assert_uint_ge(COUNT(load_ns), 600000000);
+    ck_assert_uint_lt(COUNT(load_ns), UINT64_C(60000000000));
+    e.work = 5;
+    l = claim_entry(c, 3, &e);
+    brim_load_begin(l);
+    l->begun -= 1000000000;
+    ck_assert_int_eq(finish_load(l, 3, 1, &out), BRIM_OK);
+    ck_assert_uint_eq(entry_of_ref(out)->work, given);
+    brim_release(out);
+    ck_assert_uint_ge(COUNT(load_ns), 1600000000);
+    l = claim(c, 4);
+    brim_load_begin(l);
+    l->nested = UINT64_MAX / 2; /* more than it took: no wrap */
+    ck_assert_int_eq(finish_load(l, 4, 1, NULL), BRIM_OK);
+    ck_assert_uint_lt(COUNT(load_ns), UINT64_C(60000000000));
+    ck_assert_uint_eq(COUNT(loads), 4);
+    ck_assert_uint_eq(COUNT(load_failures), 0);
+    ck_assert_uint_eq(COUNT(insertions), 4);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(what_each_end_counts)
+{
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(finish_load(claim(c, 1), 1, 101, NULL), BRIM_TOO_BIG);
+    ck_assert_uint_eq(COUNT(loads), 1);
+    ck_assert_uint_eq(COUNT(refused), 1);
+    ck_assert_uint_eq(COUNT(too_big), 1);
+    ck_assert_uint_eq(COUNT(insertions), 0);
+    l = claim(c, 1);
+    brim_load_begin(l);
+    l->begun -= 1000000;
+    brim_load_fail(l, 1);
+    ck_assert_uint_eq(COUNT(loads), 1);
+    ck_assert_uint_eq(COUNT(load_failures), 1);
+    ck_assert_uint_ge(COUNT(load_ns), 1000000);
+    ck_assert_uint_eq(COUNT(redundant_loads), 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(a_failure_is_remembered_from_now_or_for_ever)
+{
+    brim_load *l;
+    uint64_t now;
+
+    c = cache_on(&h, 100);
+    l = claim(c, 1);
+    now = cache_now(c);
+    brim_load_fail_for(l, 3, UINT64_C(1000000000000));
+    l = load_under_way(c, 1);
+    ck_assert_uint_ge(l->flight.until, now + UINT64_C(1000000000000));
+    ck_assert_uint_le(l->flight.until, cache_now(c) + UINT64_C(1000000000000));
+    brim_load_fail_for(claim(c, 2), 3, UINT64_MAX - 1);
+    ck_assert_uint_eq(load_under_way(c, 2)->flight.until, UINT64_MAX);
+    brim_load_fail_for(claim(c, 3), 3, 0);
+    ck_assert_ptr_null(load_under_way(c, 3));
+    ck_assert_uint_eq(tally_count(&c->live), 1 + 2 * 3); /* a load, its entry and its spare each */
+    finish_on(c, &h);
+}
+END_TEST
+
+/* ---- While it is under way */
+
+START_TEST(wanted_until_its_group_is_invalid)
+{
+    brim_entry_options e = entry_defaults();
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    e.group = brim_group_new(c);
+    l = claim_entry(c, 1, &e);
+    ck_assert(brim_load_is_wanted(l));
+    brim_group_invalidate(e.group);
+    ck_assert(!brim_load_is_wanted(l));
+    ck_assert(!brim_load_is_wanted(NULL));
+    ck_assert_uint_eq(brim_load_asked(NULL), 0);
+    brim_load_fail(l, 1);
+    brim_group_drop(e.group);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* ---- Misuse */
+
+static char message[256];
+
+static void hear(const char *text, void *arg)
+{
+    (void)arg;
+    (void)snprintf(message, sizeof message, "%s", text);
+}
+
+static void end_the_callers(void *arg)
+{
+    brim_load *l = brim_load_current();
+
+    EXPECT(l != NULL);
+    brim_load_begin(l); /* it began when the loader was called */
+    if (arg != NULL)
+        EXPECT(brim_load_finish(l, NULL, 1, NULL) == BRIM_INVALID);
+    else
+        brim_load_fail(l, 1);
+}
+
+START_TEST(a_loaders_load_ends_by_its_return)
+{
+    maker m = {.id = 1, .cost = 5, .during = end_the_callers, .arg = _i == 0 ? message : NULL};
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    brim_set_debug_hook(hear, NULL);
+    ck_assert_int_eq(get(c, 1, &m, &r), BRIM_OK);
+    brim_set_debug_hook(NULL, NULL);
+#ifndef NDEBUG
+    ck_assert_ptr_nonnull(strstr(message, "returning"));
+#else
+    ck_assert_str_eq(message, "");
+#endif
+    ck_assert_uint_eq(id_of(r), 1);
+    brim_release(r);
+    no_loads(c, 1);
+    ck_assert_uint_eq(COUNT(loads), 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("finish");
+
+    tcase_add_loop_test(tc, one_entry_becomes_the_result_and_the_other_goes, 0, WAYS);
+    tcase_add_test(tc, bad_options_consume_nothing);
+    tcase_add_loop_test(tc, into_a_group_that_was_closed_meanwhile, 0, 2);
+    tcase_add_test(tc, work_is_what_it_took_if_nobody_says);
+    tcase_add_test(tc, what_each_end_counts);
+    tcase_add_test(tc, a_failure_is_remembered_from_now_or_for_ever);
+    tcase_add_test(tc, wanted_until_its_group_is_invalid);
+    tcase_add_loop_test(tc, a_loaders_load_ends_by_its_return, 0, 2);
+    return suite_run(tc);
+}
