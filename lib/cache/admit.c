@@ -278,26 +278,32 @@ static bool evict_some(struct admission *a, struct claim *claim)
     return w.taken > 0;
 }
 
-/* Look at every entry of every shard. */
+/*
+ * Look at every entry of every shard, from where the last such look has come to, so that what can go is not looked for
+ * again and again behind the same entries that cannot.
+ */
 static void evict_all_once(struct admission *a, struct claim *claim)
 {
-    unsigned start = (unsigned)thread_random(a->by.t);
+    struct brim_cache *c = a->cache;
+    uint64_t hand = atom_load_relaxed(&c->hand); /* relaxed: a hint */
+    struct index_cursor cursor = {hand & UINT32_MAX};
 
-    for (unsigned i = 0; i < a->cache->shard_count; i++) {
-        struct shard *sh = &a->cache->shards[(start + i) & (a->cache->shard_count - 1)];
-        struct index_cursor cursor = {0};
-        bool more = true;
+    for (unsigned i = 0; i <= c->shard_count;) { /* the first one in two parts */
+        unsigned shard = (unsigned)((hand >> 32) + i) & (c->shard_count - 1);
+        struct shard_sweep w = sweep_for(a, true);
+        struct entry_list left = {NULL, NULL};
+        bool more;
 
-        while (more) {
-            struct shard_sweep w = sweep_for(a, true);
-            struct entry_list left = {NULL, NULL};
-
-            w.need = to_evict(a, claim);
-            if (w.need == 0)
-                return;
-            more = shard_sweep(sh, &cursor, &w, a->by.st, &left);
-            count_frame(a->cache, &w);
-            dispose(&left, claim);
+        w.need = to_evict(a, claim);
+        if (w.need == 0)
+            return;
+        more = shard_sweep(&c->shards[shard], &cursor, &w, a->by.st, &left);
+        count_frame(c, &w);
+        atom_store_relaxed(&c->hand, (uint64_t)shard << 32 | (cursor.from & UINT32_MAX));
+        dispose(&left, claim);
+        if (!more) {
+            cursor.from = 0;
+            i++;
         }
     }
 }

@@ -46,6 +46,7 @@ struct brim_cache {
     struct policy_adapt adapt;     /* all shards': which mode of eviction suits */
     struct budget entries;         /* of max_entries */
     ATOM(uint64_t) by_user;        /* reserved by brim_reserve */
+    ATOM(uint64_t) hand;           /* of looks at every entry: shard and hash place */
     ATOM(uint64_t) by_loads;       /* reserved by loads under way */
     ATOM(uint64_t) group_clock;    /* ticks with each invalidation, before that takes effect */
     ATOM(uint64_t) queued;         /* charge of what waits in queues */

@@ -113,6 +113,8 @@ void shard_leave_locked(struct shard *sh, struct entry *e, brim_cause cause, boo
                         struct entry_list *left)
 {
     policy_forget(&sh->policy, e);
+    if (unlikely(sh->common->protect))
+        shard_forget_fresh_locked(sh, e);
     count_locked(sh, entry_cost(e), -1);
     if (unlikely(e->eviction & ENTRY_IN_LINKED))
         limit_leave(sh->common->limit_of(e), e);
@@ -173,7 +175,7 @@ static void join_locked(struct shard *sh, struct entry *e, const struct entry *o
     if (unlikely(atom_load_relaxed(&sh->common->limits))) /* relaxed: the mutex, see limit_counts */
         limit_join(sh->common->limit_of(e), e, counted);
     if (unlikely(entry_stamped(e) & STAMP_FRESH))
-        shard_count_fresh_locked(sh, stamp_frame(entry_stamped(e)));
+        shard_add_fresh_locked(sh, e);
     if (unlikely(entry_flags(e) & ENTRY_AGES))
         shard_expect_locked(sh, extra_expiry(e));
     if (unlikely(shard_look_locked(e, 0) != EXTRA_FRESH))

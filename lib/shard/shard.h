@@ -19,7 +19,8 @@
 
 enum {
     SHARD_BATCH = 256, /* entries looked at in one hold of the mutex, at the most */
-    SHARD_SWEPT = 64   /* by one write, for what is stale */
+    SHARD_SWEPT = 64,  /* by one write, for what is stale */
+    SHARD_NEWEST = 16
 };
 
 /* What all shards of a cache share. */
@@ -47,7 +48,8 @@ struct shard {
     size_t loading;       /* how many of them are under way, or were when the cache was freed */
     uint64_t lock_waits, lock_wait_ns;
     uint32_t fresh_frame; /* the frame of: */
-    uint32_t fresh;       /*   entries inserted in it and not asked for since, at the most */
+    uint32_t fresh;       /*   entries inserted in it and not asked for since, at the most, of which */
+    struct entry *newest[SHARD_NEWEST]; /* are the last, in a ring; NULL: it has left */
 
     /* The sweep for what is stale: a pass over all entries, some with each write, when there may be any */
     struct index_cursor swept;   /* how far it has come */

@@ -283,11 +283,28 @@ static bool sweep_fresh(struct shard *sh, struct index_cursor *c, struct shard_s
     return n > 0;
 }
 
+/* The newest first: they are known.  What leaves takes itself from the ring. */
+static void take_newest(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+{
+    shard_lock(sh);
+    for (unsigned i = 0; i < SHARD_NEWEST && has_fresh_locked(sh) && wants_more(w); i++) {
+        struct entry *e = sh->newest[i];
+        unsigned before = w->taken;
+
+        if (e == NULL || level_of(sh, e) != 1)
+            continue;
+        sweep_one_locked(sh, e, w, st, left);
+        sh->fresh -= w->taken > before;
+    }
+    shard_unlock(sh);
+}
+
 void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
 {
     struct index_cursor cursor = {0};
 
     w->frame_too = 1;
+    take_newest(sh, w, st, left);
     while (wants_more(w) && sweep_fresh(sh, &cursor, w, st, left)) {
     }
 }

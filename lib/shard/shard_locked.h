@@ -36,13 +36,23 @@ static inline void shard_expect_locked(struct shard *sh, uint64_t when)
         sh->pass_expiry = when;
 }
 
-/* One is inserted in ${frame}, and not used. */
-static inline void shard_count_fresh_locked(struct shard *sh, uint32_t frame)
+/* ${e} is inserted in the frame of its stamp, and not used. */
+static inline void shard_add_fresh_locked(struct shard *sh, struct entry *e)
 {
+    uint32_t frame = stamp_frame(entry_stamped(e));
+
     if (sh->fresh_frame != frame)
         sh->fresh = 0;
     sh->fresh_frame = frame;
-    sh->fresh++;
+    sh->newest[sh->fresh++ % SHARD_NEWEST] = e;
+}
+
+/* ${e} leaves. */
+static inline void shard_forget_fresh_locked(struct shard *sh, const struct entry *e)
+{
+    for (unsigned i = 0; i < SHARD_NEWEST; i++)
+        if (sh->newest[i] == e)
+            sh->newest[i] = NULL;
 }
 
 /* What ${e}, just unlinked, needs before the mutex is released. */
