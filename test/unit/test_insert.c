@@ -3,7 +3,7 @@
  * cache/insert: options, keys of all lengths, what happens to what is refused.
  */
 #include "cache/insert.h"
-#include "support/support.h"
+#include "unit/caches.h"
 
 static brim_entry_options defaults(void)
 {
@@ -146,6 +146,147 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* ---- Options that stay with the entry */
+
+START_TEST(what_an_entry_is_given)
+{
+    brim_entry_options o = defaults();
+    brim_kind kind = value_kind;
+    struct insertion in = {.refs = 0}, as = in;
+    brim_cache *c;
+    struct extra x;
+    struct entry *e;
+    brim_ref *r;
+    heap h;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(insert_options(c, NULL, &in), BRIM_OK);
+    ck_assert_ptr_eq(in.kind, c->default_kind);
+    ck_assert_uint_eq(in.work, policy_pack_work(0));
+    ck_assert_uint_eq(extra_flags(&in.extra), 0);
+    o.kind = &kind;
+    o.work = 5000;
+    o.priority = -1 + _i;
+    o.max_age = 70;
+    o.max_idle = 30;
+    o.group = brim_group_new(c);
+    o.more_groups[2] = brim_group_new(c);
+    ck_assert_uint_eq(atom_load_relaxed(&c->ages), 0);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &o, &r), BRIM_OK);
+    ck_assert_uint_eq(atom_load_relaxed(&c->ages), 1);
+    e = entry_of_ref(r);
+    extra_read(e, &x);
+    ck_assert_uint_eq(x.max_age, 70);
+    ck_assert_uint_eq(x.max_idle, 30);
+    ck_assert_uint_eq(x.groups, 2);
+    ck_assert_ptr_eq(kind_of(e)->user, &kind);
+    brim_group_invalidate(o.group);
+    ck_assert_int_eq(insert_as(e, &as), BRIM_OK); /* the same again, with the generations of now */
+    ck_assert_ptr_eq(as.cache, c);
+    ck_assert_ptr_eq(as.kind, kind_of(e));
+    ck_assert_uint_eq(as.work, policy_pack_work(5000));
+    ck_assert_int_eq(as.priority, -1 + _i);
+    ck_assert_uint_eq(as.extra.max_age, 70);
+    ck_assert_uint_eq(as.extra.max_idle, 30);
+    ck_assert_uint_eq(as.extra.groups, 2);
+    ck_assert_uint_eq(as.extra.member[0].generation, 2);
+    brim_group_close(o.more_groups[2]);
+    ck_assert_int_eq(insert_as(e, &as), BRIM_CANCELED);
+    ck_assert_int_eq(insert_options(c, &o, &in), BRIM_CANCELED);
+    ck_assert_ptr_eq(in.kind, kind_of(e)); /* all but groups is taken over */
+    ck_assert_uint_eq(in.extra.max_age, 70);
+    ck_assert_int_eq(in.priority, -1 + _i);
+    brim_group_drop(o.group);
+    brim_group_drop(o.more_groups[2]);
+    brim_release(r);
+    (void)brim_remove(c, "k", 1);
+    brim_clear(c);
+    no_loads(c, 0); /* nor is a group */
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(with_the_charge_of_what_it_has)
+{
+    brim_options o = value_options(10000);
+    brim_entry_options e = defaults();
+    brim_cache *c;
+    size_t plain;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_insert(c, "k", 1, value_new(1, 5), 5, NULL), BRIM_OK);
+    plain = brim_used(c);
+    ck_assert_uint_eq(plain, 5 + cache_overhead(c, entry_size(1)));
+    e.max_age = 1000000000;
+    e.group = brim_group_new(c);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(2, 5), 5, &e, NULL), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 5 + cache_overhead(c, 56 + sizeof(struct extra_ages) + sizeof(struct extra_groups) +
+                                                              sizeof(struct extra_member)));
+    ck_assert_uint_gt(brim_used(c), plain);
+    brim_group_drop(e.group);
+    finish(c);
+}
+END_TEST
+
+START_TEST(no_memory_for_groups_and_ages)
+{
+    brim_entry_options o = defaults();
+    static char key[300];
+    brim_cache *c;
+    heap h;
+
+    c = cache_on(&h, 1000);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    o.group = brim_group_new(c);
+    o.max_age = 1000000000;
+    for (int round = 0; round < 3; round++) {
+        value *v = value_new(2, 5);
+        brim_ref *r;
+
+        heap_fail(&h, 1, SIZE_MAX);
+        ck_assert_int_eq(brim_insert_with(c, key, sizeof key, v, 5, &o, &r), BRIM_NOMEM);
+        ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, &r), BRIM_NOMEM);
+        ck_assert_ptr_null(r);
+        heap_fail(&h, SIZE_MAX, SIZE_MAX);
+        value_discard(v);
+        no_loads(c, 2); /* what is there, and the group */
+    }
+    brim_group_drop(o.group);
+    no_loads(c, 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(an_insert_overtakes_the_load_of_its_key)
+{
+    brim_cache *c;
+    brim_load *l;
+    told t;
+    heap h;
+
+    c = cache_on(&h, 100);
+    l = claim(c, 1);
+    (void)wait_for(c, 1, &t);
+    ck_assert_int_eq(put(c, 2, 2, 1), BRIM_OK);
+    ck_assert_uint_eq(state_of_load(l), FLIGHT_FLYING);
+    ck_assert_int_eq(put(c, 1, 1, 101), BRIM_TOO_BIG); /* what is refused overtakes nothing */
+    ck_assert_uint_eq(state_of_load(l), FLIGHT_FLYING);
+    ck_assert_int_eq(put(c, 1, 1, 1), BRIM_OK);
+    ck_assert_uint_eq(state_of_load(l), FLIGHT_OVERTAKEN);
+    told_nothing(&t);
+    ck_assert_int_eq(finish_load(l, 3, 1, NULL), BRIM_CANCELED);
+    told_got(&t, 3, false);
+    ck_assert_uint_eq(found_id(c, 1), 1);
+    brim_load_fail_for(claim(c, 3), 7, UINT64_MAX);
+    ck_assert_int_eq(put(c, 3, 3, 1), BRIM_OK); /* and what failed is forgotten */
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){3})));
+    ck_assert_int_eq(claim_status(c, 3, 0), BRIM_CLAIMED);
+    no_loads(c, 2);
+    finish_on(c, &h);
+}
+END_TEST
+
 START_TEST(wrapped_and_anonymous)
 {
     brim_cache *c = make_value_cache(10);
@@ -207,6 +348,10 @@ int main(void)
     tcase_add_test(tc, only_if_absent);
     tcase_add_test(tc, what_is_refused);
     tcase_add_test(tc, no_memory);
+    tcase_add_loop_test(tc, what_an_entry_is_given, 0, 3);
+    tcase_add_test(tc, with_the_charge_of_what_it_has);
+    tcase_add_test(tc, no_memory_for_groups_and_ages);
+    tcase_add_test(tc, an_insert_overtakes_the_load_of_its_key);
     tcase_add_test(tc, wrapped_and_anonymous);
     tcase_add_test(tc, an_index_that_grows_under_many);
     return suite_run(tc);

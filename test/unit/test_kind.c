@@ -2,8 +2,8 @@
  *
  * cache/kind: a record and a number for each kind of each cache; `unused' after its last value.
  */
-#include "cache/cache.h"
-#include "support/support.h"
+#include "cache/limits.h"
+#include "unit/caches.h"
 
 static atomic_uint unused_calls;
 
@@ -95,11 +95,116 @@ START_TEST(unused_after_the_last_value)
 }
 END_TEST
 
+/* ---- Slots: one for each of the first kinds, whatever the cache; the last is for all others */
+
+static void check_slots(const brim_cache *c, unsigned kinds)
+{
+    unsigned own = 0, late = 0, taken = 0, late_slot = KIND_SLOTS;
+
+    for (struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next) {
+        unsigned slot = k->number % KIND_SLOTS;
+
+        if (k->shares_slot) {
+            ck_assert(late_slot == KIND_SLOTS || late_slot == slot);
+            late_slot = slot;
+            late++;
+        } else {
+            ck_assert(!(taken & 1u << slot));
+            taken |= 1u << slot;
+            own++;
+        }
+    }
+    ck_assert_uint_eq(own + late, kinds);
+    ck_assert_uint_eq(own, kinds < KIND_SLOTS - 1 ? kinds : KIND_SLOTS - 1);
+    ck_assert(late_slot == KIND_SLOTS || !(taken & 1u << late_slot));
+}
+
+START_TEST(each_kind_has_a_slot_of_its_own_but_the_late)
+{
+    static brim_kind user[3 * KIND_SLOTS];
+
+    for (int round = 0; round < 20; round++) { /* in caches at various addresses */
+        brim_cache *c = make_value_cache(100), *beside = make_value_cache(100);
+
+        for (unsigned i = 0; i < 3 * KIND_SLOTS; i++) {
+            struct kind *k;
+
+            check_slots(c, i + 1); /* with its own */
+            ck_assert_int_eq(kind_get(c, &user[i], &k), BRIM_OK);
+            ck_assert_int_eq(kind_get(beside, &user[i], &k), BRIM_OK);
+        }
+        finish(c);
+        finish(beside);
+    }
+}
+END_TEST
+
+static void get_all(unsigned id, void *arg)
+{
+    static brim_kind user[KIND_SLOTS];
+    struct kind *k;
+
+    for (unsigned i = 0; i < KIND_SLOTS; i++)
+        EXPECT(kind_get(arg, &user[(i + 5 * id) % KIND_SLOTS], &k) == BRIM_OK);
+}
+
+START_TEST(threads_do_not_get_the_same_slot)
+{
+    for (int round = 0; round < SCALED(200); round++) {
+        brim_cache *c = make_value_cache(100);
+
+        crew_do(3, get_all, c);
+        check_slots(c, KIND_SLOTS + 1);
+        finish(c);
+    }
+}
+END_TEST
+
+START_TEST(sums_of_all_parts)
+{
+    brim_cache *c = make_value_cache(100);
+    struct kind *k = c->default_kind;
+
+    for (unsigned i = 0; i < 2 * KIND_PARTS; i++) {
+        struct thread t = {.number = i};
+
+        kind_count(k, &t, misses, 1);
+        kind_count(k, &t, left[BRIM_CLEARED], i);
+        kind_count(k, &t, eviction_age[BRIM_AGES - 1], 2);
+    }
+    ck_assert_uint_eq(kind_sum(k, offsetof(struct kind_counts, misses)), 2 * KIND_PARTS);
+    ck_assert_uint_eq(kind_sum(k, offsetof(struct kind_counts, left[BRIM_CLEARED])), KIND_PARTS * (2 * KIND_PARTS - 1));
+    ck_assert_uint_eq(kind_sum(k, offsetof(struct kind_counts, left[BRIM_CLEARED - 1])), 0);
+    ck_assert_uint_eq(kind_sum(k, offsetof(struct kind_counts, eviction_age[BRIM_AGES - 1])), 4 * KIND_PARTS);
+    ck_assert_uint_eq(kind_sum(k, offsetof(struct kind_counts, eviction_age[0])), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(without_memory_for_a_record)
+{
+    brim_kind user = {.size = sizeof user, .floor = 10};
+    struct kind *k = (struct kind *)(void *)&user;
+    brim_cache *c;
+    heap h;
+
+    c = cache_on(&h, 100);
+    heap_fail(&h, 1, 2);
+    ck_assert_int_eq(kind_get(c, &user, &k), BRIM_NOMEM);
+    ck_assert_ptr_null(k);
+    ck_assert_ptr_null(kind_look_up(c, &user));
+    ck_assert(limits_fit(c, NULL, 100, 0)); /* its floor counts for nothing */
+    ck_assert_int_eq(kind_get(c, &user, &k), BRIM_OK);
+    ck_assert(!limits_fit(c, NULL, 91, 0));
+    finish_on(c, &h);
+}
+END_TEST
+
 static brim_cache *shared;
 static brim_kind fresh;
 static struct kind *got[4];
 
-static void get(unsigned id, void *arg)
+static void get_fresh(unsigned id, void *arg)
 {
     (void)arg;
     EXPECT(kind_get(shared, &fresh, &got[id]) == BRIM_OK);
@@ -109,7 +214,7 @@ START_TEST(all_threads_get_the_same)
 {
     for (int round = 0; round < SCALED(200); round++) {
         shared = make_value_cache(100);
-        crew_do(4, get, NULL);
+        crew_do(4, get_fresh, NULL);
         for (int i = 0; i < 4; i++)
             ck_assert_ptr_eq(got[i], kind_look_up(shared, &fresh));
         finish(shared);
@@ -125,6 +230,10 @@ int main(void)
     tcase_add_test(tc, bad_kinds);
     tcase_add_test(tc, numbers_lead_back_and_are_used_again);
     tcase_add_test(tc, unused_after_the_last_value);
+    tcase_add_test(tc, each_kind_has_a_slot_of_its_own_but_the_late);
+    tcase_add_test(tc, threads_do_not_get_the_same_slot);
+    tcase_add_test(tc, sums_of_all_parts);
+    tcase_add_test(tc, without_memory_for_a_record);
     tcase_add_test(tc, all_threads_get_the_same);
     return suite_run(tc);
 }

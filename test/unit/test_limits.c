@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache/limits: which limits fit, and both sums after everything that can happen to an entry.
+ */
+#include "cache/limits.h"
+#include "unit/caches.h"
+
+enum { CAPACITY = 1000, CEILING = 100 };
+
+static brim_cache *c;
+static heap h;
+static brim_kind kinds[3];
+static struct kind *k[3];
+
+static void make(void)
+{
+    c = cache_on(&h, CAPACITY);
+    for (int i = 0; i < 3; i++) {
+        kinds[i] = value_kind;
+        ck_assert_int_eq(kind_get(c, &kinds[i], &k[i]), BRIM_OK);
+    }
+}
+
+static brim_status insert(uint64_t key, uint64_t id, size_t cost, brim_ref **out)
+{
+    brim_entry_options e = entry_defaults();
+    value *v = value_new(id, cost);
+    brim_status s;
+
+    e.kind = &kinds[0];
+    s = brim_insert_with(c, BRIM_KEY(key), v, cost, &e, out);
+    if (s != BRIM_OK)
+        value_discard(v);
+    return s;
+}
+
+static void expect_sums(size_t linked, size_t taken)
+{
+    size_t ceiling = atom_load_relaxed(&k[0]->limit.ceiling);
+
+    ck_assert(limit_counts(&k[0]->limit));
+    ck_assert_uint_eq(atom_load_relaxed(&k[0]->limit.linked), linked);
+    ck_assert_uint_eq(atom_load_relaxed(&k[0]->limit.room), (ceiling != 0 ? ceiling : LIMIT_NONE) - taken);
+    ck_assert_uint_eq(tally_amount(&k[0]->values), taken);
+}
+
+START_TEST(which_limits_fit)
+{
+    make();
+    ck_assert(limits_fit(c, NULL, 0, 0));
+    ck_assert(limits_fit(c, NULL, CAPACITY, 0));
+    ck_assert(!limits_fit(c, NULL, CAPACITY + 1, 0));
+    ck_assert(limits_fit(c, NULL, 0, CAPACITY));
+    ck_assert(!limits_fit(c, NULL, 0, CAPACITY + 1));
+    ck_assert(limits_fit(c, NULL, 5, 5));
+    ck_assert(!limits_fit(c, NULL, 6, 5));
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 600, 0), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[1], 300, 0), BRIM_OK);
+    ck_assert(limits_fit(c, NULL, 100, 0));
+    ck_assert(!limits_fit(c, NULL, 101, 0));
+    ck_assert(limits_fit(c, NULL, 0, 50)); /* ceilings may be whatever the floors are */
+    ck_assert(limits_fit(c, k[0], 700, 0)); /* in place of its own */
+    ck_assert(!limits_fit(c, k[0], 701, 0));
+    ck_assert(limits_fit(c, k[2], 100, 0));
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[2], 101, 0), BRIM_INVALID);
+    ck_assert(!limit_counts(&k[2]->limit)); /* nothing changed */
+    ck_assert_int_eq(brim_kind_set_limits(NULL, &kinds[2], 1, 0), BRIM_INVALID);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(a_kind_begins_with_its_own)
+{
+    brim_kind own = value_kind;
+    struct kind *x;
+
+    make();
+    ck_assert_uint_eq(atom_load_relaxed(&c->common.limits), 0);
+    own.floor = 20;
+    own.ceiling = CEILING;
+    ck_assert_int_eq(kind_get(c, &own, &x), BRIM_OK);
+    ck_assert(limit_counts(&x->limit));
+    ck_assert_uint_eq(atom_load_relaxed(&x->limit.floor), 20);
+    ck_assert_uint_eq(atom_load_relaxed(&x->limit.room), CEILING);
+    ck_assert_uint_eq(atom_load_relaxed(&c->common.limits), 1);
+    ck_assert(!limit_counts(&k[0]->limit));
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 0), BRIM_OK); /* none: still nothing to count */
+    ck_assert(!limit_counts(&k[0]->limit));
+    ck_assert_int_eq(brim_kind_set_limits(c, NULL, 1, 2), BRIM_OK); /* the cache's own kind */
+    ck_assert(limit_counts(&c->default_kind->limit));
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(the_sums_after_every_event)
+{
+    brim_ref *r, *left;
+
+    make();
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+    ck_assert_int_eq(insert(1, 1, 10, &r), BRIM_OK);
+    expect_sums(10, 10);
+    ck_assert_int_eq(insert(2, 2, 20, NULL), BRIM_OK);
+    expect_sums(30, 30);
+    ck_assert_int_eq(insert(2, 3, 25, NULL), BRIM_OK); /* replaced */
+    expect_sums(35, 35);
+    ck_assert_int_eq(insert(1, 4, 11, &left), BRIM_OK); /* and while it is held */
+    expect_sums(36, 46);
+    ck_assert_int_eq(brim_ref_set_cost(r, 10), BRIM_OK);
+    expect_sums(36, 46);
+    brim_release(r);
+    expect_sums(36, 36);
+    ck_assert_int_eq(put(c, 9, 9, 500), BRIM_OK); /* another kind's */
+    expect_sums(36, 36);
+    ck_assert_int_eq(insert(5, 5, CEILING + 1, NULL), BRIM_TOO_BIG);
+    expect_sums(36, 36);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){1})));
+    expect_sums(25, 36);
+    ck_assert_int_eq(insert(6, 6, 64, NULL), BRIM_OK);
+    expect_sums(89, 100);
+    ck_assert_int_eq(insert(7, 7, 1, NULL), BRIM_OK); /* another of its own goes */
+    ck_assert_uint_le(tally_amount(&k[0]->values), CEILING);
+    expect_sums(tally_amount(&k[0]->values) - 11, tally_amount(&k[0]->values));
+    brim_release(left);
+    brim_clear(c);
+    expect_sums(0, 0);
+    ck_assert_int_eq(insert(1, 8, 10, NULL), BRIM_OK);
+    ck_assert_uint_eq(brim_trim_kind(c, &kinds[0], 0), 10);
+    expect_sums(0, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(a_cost_set_later)
+{
+    brim_ref *r;
+    value *v;
+
+    make();
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+    ck_assert_int_eq(insert(1, 1, 10, &r), BRIM_OK);
+    v = brim_ref_value(r);
+    v->cost = 70;
+    ck_assert_int_eq(brim_ref_set_cost(r, 70), BRIM_OK);
+    expect_sums(70, 70);
+    ck_assert_int_eq(brim_ref_set_cost(r, CEILING + 1), BRIM_FULL);
+    expect_sums(70, 70);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){1})));
+    expect_sums(0, 70);
+    v->cost = 30;
+    ck_assert_int_eq(brim_ref_set_cost(r, 30), BRIM_OK);
+    expect_sums(0, 30);
+    brim_release(r);
+    expect_sums(0, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(of_loads)
+{
+    brim_entry_options e = entry_defaults();
+    brim_ref *r;
+
+    make();
+    e.kind = &kinds[0];
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+    ck_assert_int_eq(finish_load(claim_entry(c, 1, &e), 1, 60, &r), BRIM_OK);
+    expect_sums(60, 60);
+    ck_assert_int_eq(finish_load(claim_entry(c, 2, &e), 2, 41, NULL), BRIM_FULL); /* outside */
+    expect_sums(60, 60);
+    ck_assert_int_eq(finish_load(claim_entry(c, 2, &e), 3, 40, NULL), BRIM_OK);
+    expect_sums(100, 100);
+    brim_release(r);
+    no_loads(c, 2);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* What was taken before is counted, linked or held outside; more than one batch of it, in two shards. */
+START_TEST(begun_late)
+{
+    enum { N = 700 };
+    brim_ref *r;
+
+    make();
+    for (uint64_t i = 0; i < N; i++)
+        ck_assert_int_eq(insert(i, i, 1, i == 0 ? &r : NULL), BRIM_OK);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){0})));
+    ck_assert_int_eq(put(c, N, N, 5), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], _i == 0 ? 50 : 0, _i == 0 ? 0 : N), BRIM_OK);
+    expect_sums(N - 1, N);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, N / 2), BRIM_OK);
+    ck_assert_uint_le(tally_amount(&k[0]->values), N / 2);
+    expect_sums(tally_amount(&k[0]->values) - 1, tally_amount(&k[0]->values));
+    ck_assert_uint_eq(found_id(c, N), N); /* another kind's */
+    brim_release(r);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 0), BRIM_OK);
+    expect_sums(tally_amount(&k[0]->values), tally_amount(&k[0]->values)); /* counted on */
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(full_while_more_is_held)
+{
+    brim_ref *r;
+
+    make();
+    ck_assert_int_eq(insert(1, 1, 60, &r), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 50), BRIM_FULL);
+    expect_sums(60, 60);
+    ck_assert_int_eq(insert(2, 2, 1, NULL), BRIM_FULL);
+    brim_release(r);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 50), BRIM_OK);
+    expect_sums(0, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(a_kind_not_met_without_memory)
+{
+    brim_kind fresh = value_kind;
+
+    make();
+    heap_fail(&h, 1, 2);
+    ck_assert_int_eq(brim_kind_set_limits(c, &fresh, 1, 0), BRIM_NOMEM);
+    ck_assert_ptr_null(kind_look_up(c, &fresh));
+    ck_assert_int_eq(brim_kind_set_limits(c, &fresh, CAPACITY + 1, 0), BRIM_INVALID);
+    ck_assert_ptr_null(kind_look_up(c, &fresh));
+    ck_assert_int_eq(brim_kind_set_limits(c, &fresh, 1, 0), BRIM_OK);
+    ck_assert_uint_eq(atom_load_relaxed(&kind_look_up(c, &fresh)->limit.floor), 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = suite_case("limits");
+
+    tcase_add_test(tc, which_limits_fit);
+    tcase_add_test(tc, a_kind_begins_with_its_own);
+    tcase_add_test(tc, the_sums_after_every_event);
+    tcase_add_test(tc, a_cost_set_later);
+    tcase_add_test(tc, of_loads);
+    tcase_add_loop_test(tc, begun_late, 0, 2);
+    tcase_add_test(tc, full_while_more_is_held);
+    tcase_add_test(tc, a_kind_not_met_without_memory);
+    return suite_run(tc);
+}
