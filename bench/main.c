@@ -8,7 +8,7 @@
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    static struct options options;      /* to the end: what it points to is never freed */
     options_parse(&options, argc, argv);
     report_json_probe(options.json);
     switch (options.command) {

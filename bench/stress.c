@@ -311,21 +311,26 @@ static void write_json(const struct options *o, const struct totals *t)
     report_json_write(o->json, j);
 }
 
+static double length_of(const struct options *o, const struct shapes *shapes, const struct shape *shape)
+{
+    const double share = o->seconds / (double)shapes->weight * (double)shape_weight(shape);
+    return share < 0.2 ? 0.2 : share > 10 ? 10 : share;
+}
+
 int stress_run(const struct options *o)
 {
     struct shapes shapes;
     shapes_choose(&shapes, o->shape);
     const struct clockwork c = {.began = latency_now(), .seconds = o->seconds};
-    const double share = o->seconds / (double)shapes.count;
-    const double length = share < 0.2 ? 0.2 : share > 10 ? 10 : share;
     struct totals t = {0};
     printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);
     fflush(stdout);
     stress_watchdog_start(o->seed);
     progress_begin("stress", o->seconds);
     do {
-        const double left = o->seconds - elapsed(&c);
-        run_phase(o, shapes.at[t.phases % shapes.count], &t, &c, left < length ? left : length);
+        const struct shape *shape = shapes.at[t.phases % shapes.count];
+        const double left = o->seconds - elapsed(&c), length = length_of(o, &shapes, shape);
+        run_phase(o, shape, &t, &c, left < length ? left : length);
     } while (o->seconds - elapsed(&c) > 0.02);
     progress_end();
     t.missing = o->seconds >= long_enough ? events_missing(&t.events) : 0;

@@ -34,12 +34,20 @@ static uint64_t pick_age(struct lane *l)
     }
 }
 
+/* Sometimes one that refuses all. */
+static struct stress_group *pick_group(struct lane *l)
+{
+    const struct phase *p = l->phase;
+    struct stress_group *closed = rng_below(&l->rng, 16) == 0 ? atomic_load(&p->last_closed) : NULL;
+    return closed != NULL ? closed : atomic_load_explicit(&p->active[rng_below(&l->rng, GROUPS)], memory_order_acquire);
+}
+
 struct fate fate_pick(struct lane *l)
 {
     const struct phase *p = l->phase;
     struct fate f = {0};
     if (p->shape->groups && rng_below(&l->rng, 2) == 0) {
-        f.group = atomic_load_explicit(&p->active[rng_below(&l->rng, GROUPS)], memory_order_acquire);
+        f.group = pick_group(l);
         lane_pause(l);
         f.was_closed = atomic_load(&f.group->closed);
     }

@@ -107,11 +107,14 @@ static void forget(struct asked *a, bool kept)
     let_go(a);
 }
 
-static void keep_wait(struct lane *l, brim_wait *wait, struct asked *a)
+/* Mostly for later. */
+static void keep_wait(struct lane *l, brim_wait *wait, struct asked *a, bool briefly)
 {
     struct async_wait *w = &l->waits[rng_below(&l->rng, LANE_WAITS)];
     cancel(l->phase, w);
     *w = (struct async_wait){wait, a};
+    if (briefly)
+        cancel(l->phase, w);
 }
 
 static void check_answer(struct lane *l, struct claim *c, brim_status status, brim_ref *ref, int reason, const struct moment *before)
@@ -157,6 +160,6 @@ void use_claim_async(struct lane *l)
     else
         forget(a, kept);
     if (status == BRIM_PENDING && kept)
-        keep_wait(l, wait, a);
+        keep_wait(l, wait, a, rng_below(&l->rng, 4) == 0);
     check_answer(l, &c, status, ref, reason, &before);
 }

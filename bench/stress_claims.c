@@ -18,6 +18,8 @@ void claim_begin(struct phase *p, struct claim *c)
 
 static void check_finished(struct phase *p, const struct claim *c, brim_status status, uint64_t serial, brim_ref *out)
 {
+    if (c->overtaken && status != BRIM_CANCELED)
+        stress_violation(p, "G9: the finish of an overtaken load is %s", brim_strerror(status));
     if (status == BRIM_CANCELED)
         phase_event(p, EVENT_FINISH_OVERTAKEN);
     else if (status == BRIM_TOO_BIG || status == BRIM_FULL)
@@ -55,7 +57,7 @@ static brim_status give(struct rng *rng, struct claim *c, struct value *v, size_
 static void finish(struct phase *p, struct rng *rng, struct claim *c)
 {
     const size_t size = MIN_COST + rng_below(rng, p->shape->max_cost - MIN_COST + 1);
-    const bool asked = rng_below(rng, 2) == 0, big = rng_below(rng, 32) == 0;
+    const bool asked = rng_below(rng, 2) == 0, big = rng_below(rng, 8) == 0;
     brim_ref *out = NULL;
     struct value *v = value_new(p, c->id, 0, c->kind, size, false);
     const uint64_t serial = v->serial;
@@ -202,6 +204,6 @@ void use_claim_many(struct lane *l)
         else
             settle(l, &claims[i], statuses[i], refs[i], NULL, 0, &before);
     }
-    if (claimed > 1)
+    if (claimed > 0 && n > 1)
         phase_event(p, EVENT_CLAIMED_MANY);
 }

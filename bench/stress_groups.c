@@ -40,6 +40,7 @@ void groups_open(struct phase *p)
 
 void groups_drop_closed(struct phase *p)
 {
+    atomic_store(&p->last_closed, NULL);
     for (unsigned i = 0; i < p->group_count; i++) {
         struct stress_group *g = &p->groups[i];
         if (!atomic_load(&g->closed) || g->group == NULL)
@@ -149,6 +150,7 @@ void use_group_close(struct lane *l)
         brim_group_close(g->group);
         note_returned(g, number);
         atomic_store(&g->closed, true);
+        atomic_store(&p->last_closed, g);
         lane_pause(l);
         (void)renew(p, g->slot, g->generation + 1);
         phase_event(p, EVENT_GROUP_CLOSED);

@@ -17,15 +17,44 @@ void keeper_take(struct phase *p, struct rng *rng, const struct claim *c)
     free(old);
 }
 
-/* Sometimes whoever waits is sent away first, or something newer comes. */
-static void overtake(struct phase *p, struct rng *rng, const struct claim *c)
+static bool cancel(struct phase *p, const struct key_bytes *key)
+{
+    if (!brim_load_cancel(p->cache, key->data, key->len))
+        return false;
+    phase_event(p, EVENT_LOAD_CANCELED);
+    return true;
+}
+
+static bool insert_newer(struct phase *p, uint64_t id, const struct key_bytes *key)
+{
+    struct value *v = value_new(p, id, 0, 0, MIN_COST, true);
+    const brim_status status = brim_insert(p->cache, key->data, key->len, v, MIN_COST, NULL);
+    if (status == BRIM_OK)
+        value_taken(p, MIN_COST);
+    else
+        value_refused(v);
+    return status == BRIM_OK;
+}
+
+/* Sometimes whoever waits is sent away first, or something newer comes: then it must publish nothing. */
+static void overtake(struct phase *p, struct rng *rng, struct claim *c)
 {
     struct key_bytes key;
     key_bytes_make(&key, c->id);
-    if (rng_below(rng, 8) == 0 && brim_load_cancel(p->cache, key.data, key.len))
-        phase_event(p, EVENT_LOAD_CANCELED);
-    else if (rng_below(rng, 8) == 0)
+    switch (rng_below(rng, 16)) {
+    case 0:
+        c->overtaken = cancel(p, &key);
+        break;
+    case 1:
+        c->overtaken = insert_newer(p, c->id, &key);
+        break;
+    case 2:
         (void)brim_remove(p->cache, key.data, key.len);
+        c->overtaken = true;
+        break;
+    default:
+        break;
+    }
 }
 
 static bool end_one(struct phase *p, struct rng *rng, unsigned place)

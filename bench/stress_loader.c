@@ -7,7 +7,7 @@ enum { DEPTH = 3 };
 
 static uint64_t pick_nested(const struct making *m)
 {
-    return rng_below(m->rng, 8) == 0 ? m->id : load_pick(m->phase, m->rng);
+    return rng_below(m->rng, 4) == 0 ? m->id : load_pick(m->phase, m->rng);
 }
 
 /* Another value is needed for this one; perhaps, in a circle, this one itself. */

@@ -41,6 +41,7 @@ struct claim {
     unsigned kind;
     struct fate fate;
     uint64_t stamp;                     /* of the group, once it was claimed */
+    bool overtaken;                     /* whoever ends it has seen to that */
 };
 
 void claim_begin(struct phase *, struct claim *);

@@ -134,6 +134,7 @@ struct phase {
     unsigned group_count;               /* under `grouping' */
     pthread_mutex_t grouping;           /* one change of the groups at a time */
     _Atomic(struct stress_group *) active[GROUPS];
+    _Atomic(struct stress_group *) last_closed; /* NULL: none since the last bout began */
     _Atomic uint64_t clock;             /* nanoseconds, as the cache is told */
     _Atomic unsigned reasons;           /* why loads failed, numbered */
     _Atomic(struct claim *) handed[HANDED];     /* loads that whoever claimed them has given away */

@@ -7,15 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Short runs come to the first ones alone: they have everything in them. */
+/* Short runs come to the first ones alone: these have everything in them. */
 static const struct shape all[] = {
-    {.name = "loading", .shards = 4, .room = 8, .max_cost = 512, .loads = true, .hot = 8, .groups = true, .ages = true},
-    {.name = "groups, ages, frames", .shards = 4, .room = 8, .max_cost = 1024, .loads = true, .groups = true, .ages = true, .frames = true},
-    {.name = "floors, ceilings, queue, resized", .shards = 4, .room = 8, .max_cost = 1024, .resize = true, .loads = true, .limits = true, .queue = true},
+    {.name = "loading", .shards = 4, .room = 2, .max_cost = 512, .loads = true, .hot = 8, .groups = true, .ages = true},
+    {.name = "groups, ages, frames", .shards = 4, .room = 8, .max_cost = 1024, .loads = true, .hot = 32, .groups = true, .ages = true, .frames = true},
+    {.name = "floors, ceilings, queue, resized", .shards = 4, .room = 8, .max_cost = 1024, .resize = true, .loads = true, .hot = 16, .limits = true, .queue = true},
     {.name = "borrowed, everything, resized", .shards = 2, .room = 8, .max_cost = 1024, .resize = true, .borrow = true, .loads = true, .hot = 64, .groups = true, .ages = true, .frames = true, .limits = true, .queue = true},
     {.name = "one shard, tight, resized", .shards = 1, .room = 2, .max_cost = 1024, .resize = true},
     {.name = "borrowed, one shard, tight, resized", .shards = 1, .room = 4, .max_cost = 1024, .resize = true, .borrow = true},
-    {.name = "chosen shards, loaded", .shards = 0, .room = 8, .max_cost = 4096, .loads = true},
+    {.name = "chosen shards, loaded", .shards = 0, .room = 8, .max_cost = 4096, .loads = true, .hot = 128},
     {.name = "borrowed, exact", .shards = 4, .room = 8, .max_cost = 512, .exact = true, .borrow = true},
     {.name = "exact, tight, loaded", .shards = 2, .room = 2, .max_cost = 512, .exact = true, .loads = true, .hot = 16},
     {.name = "borrowed, chosen shards", .shards = 0, .room = 16, .max_cost = 2048, .borrow = true},
@@ -38,8 +38,10 @@ static bool matches(const struct shape *s, const char *name, bool whole)
 static void take(struct shapes *chosen, const char *name, bool whole)
 {
     for (unsigned i = 0; i < ALL; i++)
-        if (matches(&all[i], name, whole))
+        if (matches(&all[i], name, whole)) {
             chosen->at[chosen->count++] = &all[i];
+            chosen->weight += shape_weight(&all[i]);
+        }
 }
 
 static _Noreturn void fail_unknown(const char *name)

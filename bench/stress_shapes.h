@@ -24,10 +24,16 @@ struct shape {
     bool queue;                         /* one kind's values are destroyed by the thread that collects them */
 };
 
+/* How long it runs beside others: three times as long if most of what there is is in it. */
+static inline unsigned shape_weight(const struct shape *s)
+{
+    return s->loads && (s->groups || s->limits) ? 3 : 1;
+}
+
 enum { MAX_SHAPES = 32 };
 struct shapes {
     const struct shape *at[MAX_SHAPES];
-    unsigned count;
+    unsigned count, weight;             /* weight: of all of them */
 };
 
 /* That of this name, or all whose names have it in them; NULL: all.  A name of none ends the program. */

@@ -211,6 +211,7 @@ refuse_command_lines() {
     bad 'unknown option --seconds \(see --help\)' replay small.txt --fraction 1 --seconds 5
     bad "unknown command 'repeat': run, peers, stress or replay \(see --help\)" repeat small.txt
     bad "what is 'small.txt'\? \(see --help\)" stress small.txt
+    bad "--shape: 'nothing' is in the name of none: 'loading'; .*" stress --shape nothing
     bad 'standard input can be only one trace' replay - - --fraction 1 </dev/null
     bad "--json: cannot write 'nowhere/x': No such file or directory" replay small.txt --fraction 1 --json nowhere/x
 }

@@ -127,6 +127,9 @@ plan_stress() {
         build "build/$variant/brim-bench"
         run_in "$variant" stress $((${STRESS_SECONDS:-5} + 120)) "build/$variant/brim-bench" stress "${stress_options[@]}"
     done
+    # Many threads that ask for eight keys.
+    run_in tsan stress-loading $((${STRESS_SECONDS:-5} + 120)) build/tsan/brim-bench stress "${stress_options[@]}" \
+        --shape loading --threads 64
 }
 
 plan_render() {
