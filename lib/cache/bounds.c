@@ -121,7 +121,7 @@ static void trim_end(struct thread *t)
 
 static size_t charge_of(const brim_cache *c, const struct kind *k)
 {
-    return k != NULL ? tally_amount(&k->values) : brim_used(c);
+    return k != NULL ? kind_used(k) : brim_used(c);
 }
 
 /* Of kind ${k}, or if NULL of all.  What waits for sections or in queues goes without our help. */

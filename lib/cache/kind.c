@@ -181,6 +181,12 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
     return BRIM_OK;
 }
 
+/* Where the sums of limits are kept, one of them, which no observer sees above its ceiling. */
+size_t kind_used(const struct kind *k)
+{
+    return limit_counts(&k->limit) ? limit_taken(&k->limit) : tally_amount(&k->values);
+}
+
 struct limit *kind_limit(const struct entry *e)
 {
     return &kind_of(e)->limit;

@@ -91,6 +91,12 @@ void kind_taken(struct kind *k, struct thread *t);
 void kind_destroyed(struct kind *k, struct thread *t);
 
 /*
+ * kind_used(k):
+ * The charge of its values.
+ */
+size_t kind_used(const struct kind *k);
+
+/*
  * kind_hold(k, t), kind_let_go(k, t):
  * A load is under way whose value will be of the kind, also after the cache was freed; no longer.
  */

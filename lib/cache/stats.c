@@ -86,7 +86,7 @@ static void fill_kind(brim_cache *c, const struct kind *k, brim_stats *s)
     int64_t pinned;
 
     add_kind(k, s);
-    s->used = tally_amount(&k->values);
+    s->used = kind_used(k);
     s->misses = COUNT(k, misses);
     s->waiting = c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0;
     if (k->shares_slot)

@@ -106,5 +106,5 @@ size_t tally_amount(const struct tally *y)
 
     for (unsigned i = 0; i < TALLY_PARTS; i++)
         sum += atom_load_relaxed(&y->part[i].amount);
-    return sum;
+    return (int64_t)sum > 0 ? sum : 0; /* what is added and taken away beside us may be seen by half */
 }

@@ -32,6 +32,14 @@ size_t limit_above(const struct limit *l, size_t n)
     return room >= (int64_t)n ? 0 : (size_t)((int64_t)n - room);
 }
 
+size_t limit_taken(const struct limit *l)
+{
+    struct limit *m = (struct limit *)(uintptr_t)l;
+    int64_t taken = (int64_t)(effective(atom_load_relaxed(&m->ceiling)) - atom_load_relaxed(&m->room));
+
+    return taken > 0 ? (size_t)taken : 0;
+}
+
 bool limit_take(struct limit *l, size_t n)
 {
     uint64_t room = atom_load_relaxed(&l->room);

@@ -43,6 +43,12 @@ void limit_begin(struct limit *l, size_t taken);
 size_t limit_above(const struct limit *l, size_t n);
 
 /*
+ * limit_taken(l):
+ * What is taken, where the sums are kept; near it while the ceiling is changed, and never more than that.
+ */
+size_t limit_taken(const struct limit *l);
+
+/*
  * limit_take(l, n):
  * ${n} more is taken.  False: it would pass the ceiling.
  */
