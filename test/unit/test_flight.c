@@ -163,7 +163,7 @@ static char later_mark; /* what `later' points to */
 
 static struct waiter *join(struct flight *f, unsigned i, bool later)
 {
-    waiters[i] = (struct waiter){.later = later ? &later_mark : NULL};
+    waiters[i] = (struct waiter){.later = later ? &later_mark : NULL, .next_told = &waiters[i]};
     flight_join(f, &waiters[i]);
     return &waiters[i];
 }
@@ -375,6 +375,44 @@ START_TEST(until_a_time)
 }
 END_TEST
 
+static uint64_t deadline_passed;
+static brim_status told_late;
+
+static void wait_until_then(unsigned id, void *arg)
+{
+    struct flight *f = arg;
+    struct waiter w = {.later = NULL}, *later = NULL;
+
+    lock_acquire(&lock);
+    if (id == 0) {
+        flight_join(f, &w);
+        told_late = flight_wait(f, &lock, &w, thread_self(), deadline_passed);
+        lock_release(&lock);
+        return;
+    }
+    while (atom_load_relaxed(&f->waiting) == 0) {
+        lock_release(&lock);
+        lock_acquire(&lock);
+    }
+    while (clock_now() < deadline_passed + 5000000) /* it has timed out, and wants the mutex */
+        clock_pause(1000000);
+    flight_tell(f, BRIM_OK, 0, f->entry, &later);
+    lock_release(&lock);
+}
+
+/* Told while the time came: what it was given is not lost. */
+START_TEST(told_at_the_last_moment)
+{
+    ck_assert(lock_init(&lock, RANK_SHARD));
+    for (int round = 0; round < 5; round++) {
+        deadline_passed = clock_now() + 20000000;
+        crew_do(2, wait_until_then, make(0, 1, NULL));
+        ck_assert_int_eq(told_late, BRIM_OK);
+    }
+    lock_destroy(&lock);
+}
+END_TEST
+
 static void tell_all(unsigned id, void *arg)
 {
     struct flight *f = arg;
@@ -470,6 +508,7 @@ int main(void)
     tcase_add_test(tc, wanted_while_somebody_waits_or_nobody_did);
     tcase_add_test(tc, in_a_child_the_blocked_are_gone);
     tcase_add_test(tc, until_a_time);
+    tcase_add_test(tc, told_at_the_last_moment);
     tcase_add_test(tc, all_who_block_are_woken);
     tcase_add_test(tc, who_would_wait_for_himself);
     tcase_add_test(tc, the_shared_record_has_timeouts_alone);
