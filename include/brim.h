@@ -86,11 +86,12 @@
  *   Deadlock   A load belongs to a thread only while that runs its loader inside brim_get.  A thread that
  *              would wait for a load which, over any number of loads, threads and caches, waits for that
  *              thread itself, gets DEADLOCK.  Cycles through claimed loads or the program's own threads are
- *              not seen: use a timeout.
+ *              not seen, nor those of a thread for whose record there was no memory: use a timeout.
  *   Listeners  run before the call that caused the removal returns, unless that call was itself made in a
  *              destructor or listener: then before the outermost one returns.
  *   Callbacks  must not unwind through Brim, neither by longjmp nor by an exception.  A loader that is
- *              canceled (pthread_cancel) fails its load.  Cancellation is disabled while Brim waits.
+ *              canceled (pthread_cancel) fails its load, unless it runs inside another callback: those must not
+ *              be canceled.  Cancellation is disabled while Brim waits.
  *   Signals    No function is async-signal-safe.
  *   Freed      A call that takes the cache must neither be under way when brim_cache_free is called nor
  *              follow it, but in the callbacks that brim_cache_free itself runs.

@@ -235,13 +235,23 @@ static struct shard_sweep sweep_for(const struct admission *a, bool claim)
     return w;
 }
 
+/* What to free, and of kinds with queues, which free nothing yet, no more than is on its way already. */
+static void set_need(const struct admission *a, struct shard_sweep *w, size_t need, size_t ahead)
+{
+    size_t queued = (size_t)atom_load_relaxed(&a->cache->queued); /* relaxed, both: sums */
+
+    w->need = need + ahead;
+    w->queues = atom_load_relaxed(&a->cache->common.queues) != 0;
+    w->queue_need = need > queued ? need - queued : 0;
+}
+
 /* All shards' that the current frame inserted, before what it used. */
 static bool evict_fresh(struct admission *a, struct claim *claim)
 {
     struct shard_sweep w = sweep_for(a, true);
     struct entry_list left = {NULL, NULL};
 
-    w.need = to_evict(a, claim);
+    set_need(a, &w, to_evict(a, claim), 0);
     for (unsigned i = 0; i < a->cache->shard_count && w.freed < w.need; i++)
         shard_sweep_fresh(&a->cache->shards[i], &w, a->by.st, &left);
     dispose(&left, claim);
@@ -259,7 +269,7 @@ static bool evict_some(struct admission *a, struct claim *claim)
     struct entry_list left = {NULL, NULL};
     int futile = 0;
 
-    w.need = to_evict(a, claim);
+    set_need(a, &w, to_evict(a, claim), 0);
     if (w.need == 0)
         return missing(a, claim) == 0;
     if (unlikely(w.frame_too == FRAME_LEVELS - 1) && evict_fresh(a, claim))
@@ -294,7 +304,7 @@ static void evict_all_once(struct admission *a, struct claim *claim)
         struct entry_list left = {NULL, NULL};
         bool more;
 
-        w.need = to_evict(a, claim);
+        set_need(a, &w, to_evict(a, claim), 0);
         if (w.need == 0)
             return;
         more = shard_sweep(&c->shards[shard], &cursor, &w, a->by.st, &left);
@@ -479,7 +489,7 @@ static void evict_ahead(const struct admission *a)
 
     if (coming >= ahead / 2 || dispose_is_under_way())
         return;
-    w.need = ahead - coming;
+    set_need(a, &w, 0, ahead - coming);
     w.most = AHEAD_MOST;
     w.frame_too = 0;
     for (unsigned rounds = 0; rounds < AHEAD_MOST && w.freed < w.need && w.taken < w.most; rounds++)
@@ -501,12 +511,18 @@ static brim_status admit_by_evicting(struct admission *a, struct claim *claim)
     return BRIM_OK;
 }
 
-/* Its own, the old entry last.  False: nothing can go. */
+/* Its own, the old entry last.  False: nothing can go, or enough waits for sections or in its queue. */
 static bool evict_of_kind(struct admission *a, size_t need)
 {
+    size_t waiting;
+
     if (dispose_is_under_way())
         return false;
     dispose_waiting(a->cache, NULL);
+    waiting = kind_waiting(a->kind);
+    if (need <= waiting)
+        return false;
+    need -= waiting;
     return admit_evict_kind(a->cache, a->by, need, a->kind, a->for_entry) > 0 || evict_old(a, NULL, need);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "cache/admit.h"
+#include "cache/load.h"
 #include "cache/section.h"
 #include "cache/stale.h"
 
@@ -61,7 +62,8 @@ brim_status brim_set_capacity(brim_cache *c, size_t capacity)
         done = capacity >= now ? admit_raise(c, caller_of(c), now, capacity) : lower(c, now, capacity);
     }
     dispose_waiting(c, NULL);
-    room = budget_room(&c->budget) + (int64_t)limbo_charge(&c->limbo); /* what waits goes without our help */
+    /* What waits goes without our help; relaxed: a sum. */
+    room = budget_room(&c->budget) + (int64_t)limbo_charge(&c->limbo) + (int64_t)atom_load_relaxed(&c->queued);
     if (room < 0 && !dispose_is_under_way())
         (void)admit_evict(c, caller_of(c), (size_t)-room, NULL);
     status = budget_room(&c->budget) < 0 ? BRIM_FULL : BRIM_OK;
@@ -131,12 +133,13 @@ static size_t trim(brim_cache *c, const struct kind *k, size_t target)
 
     dispose_waiting(c, NULL);
     stale_sweep_all(c);
+    load_forget_failures(c);
     used = charge_of(c, k);
     freed = before > used ? before - used : 0;
     if (k == NULL)
         waiting = limbo_charge(&c->limbo) + (size_t)atom_load_relaxed(&c->queued); /* relaxed: a sum */
     else
-        waiting = (c->borrow ? limbo_charge_of(&c->limbo, k->number) : 0) + (size_t)atom_load_relaxed(&k->queued);
+        waiting = kind_waiting(k);
     if (used > target && used - target > waiting)
         freed += admit_evict(c, caller_of(c), used - target - waiting, k);
     return freed;

@@ -269,7 +269,7 @@ uint64_t cache_now(const struct brim_cache *c)
 {
     uint64_t now = c->now != NULL ? c->now(c->now_arg) : clock_now();
 
-    return now < UINT64_MAX ? now + 1 : now;
+    return now < EXTRA_EXPIRED - 2 ? now + 1 : EXTRA_EXPIRED - 1;
 }
 
 uint32_t cache_tick(const struct brim_cache *c)

@@ -182,10 +182,12 @@ size_t brim_claim_many(brim_cache *c, const brim_bytes keys[], size_t n, const b
         own = *o;
         own.reason = &each;
     }
+    tally_add(&c->live, thread_self()); /* a callback may free the cache */
     (void)many_find(c, keys, n, refs);
     hits = claim_rest(c, keys, n, o != NULL ? &own : NULL, &reason, refs, loads, statuses);
     for (size_t i = 0; i < n; i++)
         pins_claim(c, statuses[i], &refs[i], &loads[i]);
+    cache_drop_live(c, thread_self());
     if (o != NULL && o->reason != NULL)
         *o->reason = reason;
     return hits;

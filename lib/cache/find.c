@@ -147,8 +147,12 @@ __attribute__((flatten)) brim_ref *brim_key_find(brim_key *key)
 /* ${e}, held, may be stale.  ${*again}: the slot names another by now; seen while our hold keeps its memory its own. */
 static bool settle_in_slot(struct slot *s, struct entry *e, struct thread *t, bool *again, struct entry_list *last)
 {
-    if (!stale_is(cache_of(e), e, true))
-        return find_settle(e, t, last);
+    struct brim_cache *c = cache_of(e);
+
+    if (!stale_is(c, e, true)) {
+        stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
+        return true;
+    }
     *again = slot_peek(s) != e;
     find_drop(e, t, last);
     return false;

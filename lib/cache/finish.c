@@ -127,6 +127,9 @@ void load_fail(struct brim_load *l, int reason, uint64_t ns)
         now = cache_now(l->cache);
         until = ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
     }
+    if (l->spare != NULL)
+        dispose_unborn(l->cache, l->spare);
+    l->spare = NULL;
     kind_count(l->in.kind, t, load_failures, 1);
     kind_count(l->in.kind, t, load_ns, time_taken(l));
     load_unreserve(l);
@@ -171,8 +174,8 @@ static brim_status use_spare(struct brim_load *l, const brim_entry_options *o)
     in.closed = status == BRIM_CANCELED || groups_raised_since(&in.extra, l->claimed);
     if (in.closed)
         in.extra.groups = 0;
-    l->other = in.kind;
-    kind_hold(l->other, thread_self());
+    if (in.kind != l->kind && kind_hold(in.kind, thread_self()))
+        l->other = in.kind; /* else it was told unused, and will be again: the user has come back with it */
     l->in = in;
     insert_fill(&l->in, l->spare);
     return BRIM_OK;

@@ -91,16 +91,26 @@ static void renew_by_loads(struct brim_cache *c)
     atom_store_relaxed(&c->by_loads, (uint64_t)sum);
 }
 
+/* The same of kinds' ceilings; not while we are in an admission of our own, which may be part of one. */
+static void renew_limits(struct brim_cache *c)
+{
+    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+        if (limit_counts(&k->limit))
+            limit_begin(&k->limit, tally_amount(&k->values));
+}
+
 static void child(void)
 {
     struct thread *self = thread_self();
 
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
-        struct orphan o = {c, stripe_of(&c->stripes, self)};
+        struct orphan o = {c, stripe_ready(&c->stripes, self)}; /* without memory: locks are held */
         stripes_each(&c->stripes, end_stripe, &o);
         for (unsigned i = 0; i < c->shard_count; i++)
             shard_child(&c->shards[i], self, &c->orphans, &c->orphan_flights);
         renew_by_loads(c);
+        if (atom_load_relaxed(&o.own->reserved) == 0)
+            renew_limits(c);
         atom_store_relaxed(&c->orphaned, c->orphans != NULL || c->orphan_flights != NULL);
         if (atom_load_relaxed(&c->turn) != self)
             atom_store_relaxed(&c->turn, NULL);

@@ -3,7 +3,7 @@
  * Frames, the user's clock, and what is evicted by when it was last used.  The stamp that look-ups give entries has the
  * frame and the number of calls of brim_idle so far, both modulo a power of two.
  */
-#include "cache/admit.h"
+#include "cache/load.h"
 #include "cache/stale.h"
 
 enum { IDLE_PART = 4 };
@@ -135,6 +135,7 @@ size_t brim_idle(brim_cache *c)
     dispose_waiting(c, NULL);
     used = brim_used(c);
     stale_sweep_all(c);
+    load_forget_failures(c);
     freed = used > brim_used(c) ? used - brim_used(c) : 0;
     freed += evict_idle(c, next_idle(c));
     cache_drop_live(c, thread_self());

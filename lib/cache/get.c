@@ -172,12 +172,13 @@ brim_status brim_key_get(brim_key **key, brim_loader *loader, void *arg, brim_re
         dispose_lasts(&last);
         return BRIM_OK;
     }
-    if (entry_flags(e) & ENTRY_ANONYMOUS)
-        return BRIM_INVALID;
+    status = entry_flags(e) & ENTRY_ANONYMOUS ? BRIM_INVALID : insert_as(e, &r.in);
+    if (status != BRIM_OK) {
+        dispose_lasts(&last);
+        return status;
+    }
     r.cache = cache_of(e);
     r.by = caller_of(r.cache);
-    if ((status = insert_as(e, &r.in)) != BRIM_OK)
-        return status;
     bytes = entry_key(e, &len);
     request_key(&r, bytes, len, hash_bytes(&r.cache->hash, bytes, len));
     status = get_missed(&r, &last, loader, arg, out);

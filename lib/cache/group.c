@@ -59,20 +59,31 @@ void brim_group_drop(brim_group *g)
 /* ---- Invalidation */
 
 /*
+ * Before the generation rises: who claimed before this call has an older time, and sees this one once we have returned.
+ * The latest stays, whoever writes last.
+ */
+static void note_time(struct brim_group *g)
+{
+    uint64_t time = atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1, was = atom_load_relaxed(&g->raised);
+
+    while (was < time && !atom_cas_relaxed(&g->raised, &was, time)) {
+    }
+}
+
+/*
  * Sequentially consistent, so that of a closing and a load that begins one sees the other (edge close).  After it the
- * sweeps are told, relaxed: they come late at the worst.
+ * sweeps are told; release: they look at the generation.
  */
 static void raise_generation(struct brim_group *g, uint64_t by)
 {
     uint64_t now = atom_load_seq_cst(&g->state.generation);
 
-    /* Before: who claimed before this call has an older time, and sees this one once we have returned. */
-    atom_store_relaxed(&g->raised, atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1);
+    note_time(g);
     do
         if (now & GROUP_CLOSED)
             return;
     while (!atom_cas_seq_cst(&g->state.generation, &now, now + by));
-    (void)atom_add_relaxed(&g->cache->common.invalidations, (uint64_t)1);
+    (void)atom_add_acq_rel(&g->cache->common.invalidations, (uint64_t)1);
 }
 
 void brim_group_invalidate(brim_group *g)

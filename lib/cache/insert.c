@@ -196,7 +196,10 @@ static brim_status admit_and_link(struct insertion *in, struct admission *a, str
 
     if (status != BRIM_OK)
         return status;
-    kind_taken(in->kind, a->by.t);
+    if (!kind_try_take(in->kind, a->by.t)) { /* the cache was freed, and its kinds are told unused */
+        admit_cancel(a);
+        return BRIM_INVALID;
+    }
     status = link_entry(in, a, e);
     if (status != BRIM_OK) {
         kind_destroyed(in->kind, a->by.t);

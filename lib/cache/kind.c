@@ -142,12 +142,15 @@ static struct kind *kind_new(struct brim_cache *c, const brim_kind *user)
     if (user == NULL)
         return k;
     k->queue = queue_use(user->queue);
+    k->limit.queued = k->queue != NULL;
+    if (k->queue != NULL)
+        atom_store_relaxed(&c->common.queues, 1); /* relaxed: before any entry of it */
     if (user->floor != 0 || user->ceiling != 0)
         limits_set_first(c, k, user->floor, user->ceiling);
     return k;
 }
 
-/* NULL: ${k} is in the list.  Else who is there instead; or ${k}, and another has taken its slot meanwhile. */
+/* NULL: ${k} is in the list.  Else who is there instead; or ${k}, and another has taken its slot or room meanwhile. */
 static struct kind *push_new(struct brim_cache *c, struct kind *k)
 {
     unsigned slot = k->number % KIND_SLOTS, n;
@@ -158,6 +161,8 @@ static struct kind *push_new(struct brim_cache *c, struct kind *k)
     k->shares_slot = is_late_slot(c, slot);
     if (other == NULL && !k->shares_slot && (slots_taken(c, &n) & 1u << slot))
         other = k;
+    if (other == NULL && validate(c, k->user) != BRIM_OK)
+        other = k; /* another's limits have been promised meanwhile */
     if (other == NULL)
         push_locked(c, k);
     lock_release(&c->kind_lock);
@@ -179,6 +184,13 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
             kind_free(c, k);
     }
     return BRIM_OK;
+}
+
+size_t kind_waiting(const struct kind *k)
+{
+    size_t queued = (size_t)atom_load_relaxed(&((struct kind *)(uintptr_t)k)->queued); /* relaxed: a sum */
+
+    return queued + (k->cache->borrow ? limbo_charge_of(&k->cache->limbo, k->number) : 0);
 }
 
 /* Where the sums of limits are kept, one of them, which no observer sees above its ceiling. */
@@ -212,6 +224,16 @@ static void tell_unused(const struct kind *k)
         k->user->unused(k->user->arg);
 }
 
+bool kind_try_take(struct kind *k, struct thread *t)
+{
+    bool taken;
+
+    section_enter(t);
+    taken = tally_try_add(&k->values, t);
+    section_leave(t);
+    return taken;
+}
+
 void kind_destroyed(struct kind *k, struct thread *t)
 {
     if (tally_drop(&k->values, t))
@@ -238,12 +260,14 @@ void kinds_close(struct brim_cache *c)
 }
 
 /* Sequentially consistent: of a load that brings a new kind and the closing of all one sees the other. */
-void kind_hold(struct kind *k, struct thread *t)
+bool kind_hold(struct kind *k, struct thread *t)
 {
-    kind_taken(k, t);
+    if (!kind_try_take(k, t))
+        return false;
     (void)atom_add_relaxed(&k->held, (uint64_t)1); /* relaxed: a statistic */
     if (unlikely(atom_load_seq_cst(&k->cache->kinds_closed)))
         (void)close_one(k); /* not to zero: we hold it */
+    return true;
 }
 
 void kind_let_go(struct kind *k, struct thread *t)

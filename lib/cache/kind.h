@@ -84,11 +84,19 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
 struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user);
 
 /*
- * kind_taken(k, t), kind_destroyed(k, t):
- * A value of the kind is the cache's; is no more.  The last one after the cache was freed tells `unused'.
+ * kind_taken(k, t), kind_try_take(k, t), kind_destroyed(k, t):
+ * A value of the kind is the cache's; is no more.  The last one after the cache was freed tells `unused': then
+ * kind_try_take is false.
  */
 void kind_taken(struct kind *k, struct thread *t);
+bool kind_try_take(struct kind *k, struct thread *t);
 void kind_destroyed(struct kind *k, struct thread *t);
+
+/*
+ * kind_waiting(k):
+ * The charge of those that wait for sections or in its queue.
+ */
+size_t kind_waiting(const struct kind *k);
 
 /*
  * kind_used(k):
@@ -98,9 +106,10 @@ size_t kind_used(const struct kind *k);
 
 /*
  * kind_hold(k, t), kind_let_go(k, t):
- * A load is under way whose value will be of the kind, also after the cache was freed; no longer.
+ * A load is under way whose value will be of the kind, also after the cache was freed; no longer.  False: it has been
+ * told `unused' already.
  */
-void kind_hold(struct kind *k, struct thread *t);
+bool kind_hold(struct kind *k, struct thread *t);
 void kind_let_go(struct kind *k, struct thread *t);
 
 /*

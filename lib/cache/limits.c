@@ -64,10 +64,12 @@ static void unlock_all(struct brim_cache *c)
 static void begin_counting(struct brim_cache *c, struct kind *k)
 {
     lock_all(c);
+    lock_acquire(&c->kind_lock); /* beside changes of the limits */
     if (!limit_counts(&k->limit)) {
         limit_begin(&k->limit, tally_amount(&k->values));
         atom_store_relaxed(&c->common.limits, 1);
     }
+    lock_release(&c->kind_lock);
     unlock_all(c);
     for (unsigned i = 0; i < c->shard_count; i++) {
         struct index_cursor cursor = {0};
@@ -79,10 +81,12 @@ static void begin_counting(struct brim_cache *c, struct kind *k)
 /* What is above the ceiling goes, as far as it can. */
 static brim_status evict_above(struct brim_cache *c, struct kind *k)
 {
-    size_t above;
+    size_t above, waiting;
 
     dispose_waiting(c, NULL);
     above = limit_above(&k->limit, 0);
+    waiting = kind_waiting(k);
+    above -= above < waiting ? above : waiting;
     if (above > 0 && limit_counts(&k->limit) && !dispose_is_under_way())
         (void)admit_evict(c, caller_of(c), above, k);
     return limit_counts(&k->limit) && limit_above(&k->limit, 0) > 0 ? BRIM_FULL : BRIM_OK;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cache/find.h"
+#include "cache/group.h"
 #include "cache/wait.h"
 
 /* ---- The end of its memory */
@@ -37,7 +38,8 @@ static void free_one(struct brim_load *l)
     cond_destroy(&l->flight.ended);
     if (l->other != NULL)
         kind_let_go(l->other, t);
-    kind_let_go(l->kind, t); /* a callback, with the cache alive */
+    if (l->kind != NULL)
+        kind_let_go(l->kind, t); /* a callback, with the cache alive */
     slab_retire(&c->slab, t, l, slab_class_of(sizeof *l));
     cache_drop_live(c, t);
 }
@@ -112,13 +114,13 @@ static struct brim_load *load_alloc(const struct insertion *in, uint64_t hash, s
     l->claimed = atom_load_relaxed(&l->cache->group_clock); /* relaxed: see groups_raised_since */
     l->hash = hash;
     l->by_loader = by_loader;
-    if (flight_init(&l->flight, hash_place(hash), by_loader && !by.t->reader.shared ? by.t : NULL))
+    if (flight_init(&l->flight, hash_place(hash), !by.t->reader.shared ? by.t : NULL))
         return l;
     slab_retire(slab, by.t, l, slab_class_of(sizeof *l));
     return NULL;
 }
 
-/* OK; NOMEM. */
+/* OK; NOMEM; CANCELED. */
 static brim_status load_new(const struct request *r, struct brim_load **out)
 {
     struct brim_cache *c = r->cache;
@@ -127,14 +129,16 @@ static brim_status load_new(const struct request *r, struct brim_load **out)
     if (l == NULL)
         return BRIM_NOMEM;
     tally_add(&c->live, r->by.t);
+    if (!kind_hold(r->in.kind, r->by.t)) { /* the cache was freed */
+        free_one(l);
+        return BRIM_CANCELED;
+    }
     l->kind = r->in.kind;
-    kind_hold(l->kind, r->by.t);
     if (!make_entries(l, r->by.t, &r->in)) {
         free_one(l);
         return BRIM_NOMEM;
     }
     l->in.key = NULL; /* the caller's; the entry has a copy */
-    reserve(l, r->by, r->expected);
     *out = l;
     return BRIM_OK;
 }
@@ -161,6 +165,22 @@ brim_status request_options(struct request *r, const brim_claim_options *o)
     return insert_options(r->cache, o->entry, &r->in);
 }
 
+/* The same for a call that may hit, and then takes no lock: a kind that the cache has not met waits in ${*unmet}. */
+static brim_status options_of_hit(struct request *r, const brim_claim_options *o, brim_entry_options *entry,
+                                  brim_claim_options *own, const brim_kind **unmet)
+{
+    *unmet = NULL;
+    if (o == NULL || o->size < sizeof *o || o->entry == NULL || o->entry->size < sizeof *entry ||
+        o->entry->kind == NULL || kind_look_up(r->cache, o->entry->kind) != NULL)
+        return request_options(r, o);
+    *own = *o;
+    *entry = *o->entry;
+    own->entry = entry;
+    *unmet = entry->kind;
+    entry->kind = NULL;
+    return request_options(r, own);
+}
+
 void request_key(struct request *r, const void *key, size_t key_len, uint64_t hash)
 {
     r->in.key = r->ask.key = key;
@@ -171,7 +191,10 @@ void request_key(struct request *r, const void *key, size_t key_len, uint64_t ha
 brim_status request_begin(struct request *r, struct brim_cache *c, const void *key, size_t key_len,
                           const brim_claim_options *o, struct entry_list *last)
 {
-    brim_status status;
+    const brim_kind *unmet;
+    brim_entry_options entry;
+    brim_claim_options own;
+    brim_status status, known;
 
     if (o != NULL && o->size >= sizeof *o && o->reason != NULL)
         *o->reason = 0;
@@ -179,12 +202,14 @@ brim_status request_begin(struct request *r, struct brim_cache *c, const void *k
         return BRIM_INVALID;
     r->cache = c;
     r->by = caller_of(c);
-    if ((status = request_options(r, o)) != BRIM_OK && status != BRIM_CANCELED)
+    if ((status = options_of_hit(r, o, &entry, &own, &unmet)) != BRIM_OK && status != BRIM_CANCELED)
         return status;
     request_key(r, key, key_len, hash_bytes(&c->hash, key, key_len));
     r->result = find_hit(c, r->by, r->ask.hash, key, key_len, last);
     if (r->result != NULL)
         return BRIM_OK;
+    if (unmet != NULL && (known = kind_get(c, unmet, &r->in.kind)) != BRIM_OK)
+        return known;
     return status == BRIM_CANCELED ? BRIM_CANCELED : BRIM_PENDING;
 }
 
@@ -228,6 +253,28 @@ static brim_status hit(struct request *r)
     return BRIM_OK;
 }
 
+/*
+ * Make room for what it expects: now that it is the one.  Meanwhile it is its thread's own, so that a listener that asks
+ * for the key gets DEADLOCK.
+ */
+static void begin_claimed(struct request *r)
+{
+    struct brim_load *l = r->load;
+
+    reserve(l, r->by, r->expected);
+    if (!r->by_loader)
+        atom_store_relaxed(&l->flight.owner, NULL); /* relaxed: who still sees it looks twice */
+}
+
+/* Another's load was overtaken and has ended: groups count as they are now. */
+static brim_status ask_anew(struct request *r)
+{
+    if (r->load != NULL)
+        free_one(r->load);
+    r->load = NULL;
+    return groups_renew(&r->in.extra) == BRIM_OK ? BRIM_PENDING : BRIM_CANCELED;
+}
+
 static brim_status ask_once(struct request *r, bool *again)
 {
     struct waiter own = {.status = BRIM_PENDING}, *w = r->later != NULL ? r->later : &own;
@@ -248,6 +295,7 @@ static brim_status ask_once(struct request *r, bool *again)
     case SHARD_HIT:
         return hit(r);
     case SHARD_CLAIMED:
+        begin_claimed(r);
         return BRIM_CLAIMED;
     case SHARD_CLAIMABLE:
         *again = true;
@@ -258,7 +306,8 @@ static brim_status ask_once(struct request *r, bool *again)
     case SHARD_TOLD:
         kind_count(r->in.kind, r->by.t, load_waits, 1);
         request_count_nested(r->by.t, since);
-        return told(r, w, again);
+        status = told(r, w, again);
+        return *again ? ask_anew(r) : status;
     case SHARD_FAILED:
         request_reason(r, r->ask.reason);
         return BRIM_FAILED;
@@ -317,5 +366,20 @@ void load_end_all(struct brim_cache *c, bool freeing)
         shard_overtake_all(&c->shards[i], freeing, &waiters, &forgotten);
         load_free(forgotten);
         wait_tell(waiters);
+    }
+}
+
+void load_forget_failures(struct brim_cache *c)
+{
+    uint64_t now = 0;
+
+    for (unsigned i = 0; i < c->shard_count; i++) {
+        struct flight *forgotten = NULL;
+
+        if (!shard_has_flights(&c->shards[i]))
+            continue;
+        now = now != 0 ? now : cache_now(c);
+        shard_forget_failures(&c->shards[i], now, &forgotten);
+        load_free(forgotten);
     }
 }

@@ -70,6 +70,12 @@ void load_end_all(struct brim_cache *c, bool freeing);
  */
 size_t load_reserved(const struct flight *list);
 
+/*
+ * load_forget_failures(c):
+ * Forget those whose time is up.
+ */
+void load_forget_failures(struct brim_cache *c);
+
 /* ---- A request for a key's value */
 
 struct request {

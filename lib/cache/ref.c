@@ -51,7 +51,7 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
 {
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), done;
     struct caller by = caller_of(c);
-    size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0;
+    size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0, more;
     struct admission a = {.cache = c, .by = by, .charge = reserved, .expected = e, .kind = charged ? kind_of(e) : NULL};
 
     *status = BRIM_OK;
@@ -59,12 +59,12 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
         *status = BRIM_FULL;
         return true;
     }
-    done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, &kind_of(e)->values, by.t, by.st);
+    done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, &kind_of(e)->values, by.t, by.st, &more);
     admit_undo(c, by, reserved);
     if (a.counted)
         limit_give(&a.kind->limit, a.charge); /* what it came to is counted now */
     if (done && !charged)
-        (void)atom_add_relaxed(&kind_of(e)->uncharged, (uint64_t)(charge - old)); /* relaxed: a statistic */
+        (void)atom_add_relaxed(&kind_of(e)->uncharged, (uint64_t)more); /* relaxed: a statistic */
     return done;
 }
 
@@ -78,7 +78,7 @@ brim_status brim_ref_set_cost(brim_ref *ref, size_t cost)
         return BRIM_INVALID;
     if (cost > SIZE_MAX / 2)
         return BRIM_FULL;
-    beyond = entry_cost(e) - cache_entry_cost(e);
+    beyond = entry_flags(e) & ENTRY_UNCHARGED ? 0 : cache_overhead(cache_of(e), extra_size_of(e));
     while (!try_set_charge(cache_of(e), e, cost + beyond, &status)) {
     }
     return status;

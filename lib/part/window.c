@@ -16,11 +16,11 @@ void window_wait(struct thread *t)
 
 void window_close_gate(void)
 {
-    atom_store_seq_cst(&window_gate.closed, 1);
+    (void)atom_add_seq_cst(&window_gate.closed, 1);
     epoch_wait(&epoch_process);
 }
 
 void window_open_gate(void)
 {
-    atom_store_seq_cst(&window_gate.closed, 0);
+    (void)atom_sub_seq_cst(&window_gate.closed, 1);
 }

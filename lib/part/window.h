@@ -9,7 +9,7 @@
 #include "part/thread.h"
 
 struct window_gate {
-    ATOM(uint32_t) closed;
+    ATOM(uint32_t) closed; /* by so many */
 };
 extern struct window_gate window_gate HIDDEN;
 
@@ -34,7 +34,8 @@ static inline void window_close(struct thread *t)
 
 /*
  * window_close_gate(), window_open_gate():
- * Around fork: when the first returns nobody is in a window, and nobody gets into one until the second.
+ * Around fork, and the like: when the first returns nobody is in a window, and nobody gets into one until the second.
+ * By several threads at once, too.
  */
 void window_close_gate(void);
 void window_open_gate(void);

@@ -72,9 +72,19 @@ void flights_take_out(struct flights *t, struct flight *f)
         return;
     uproot(t, f);
     f->listed = false;
+    if (t->hand == f)
+        t->hand = f->next;
     *f->back = f->next;
     if (f->next != NULL)
         f->next->back = f->back;
+}
+
+struct flight *flights_next(struct flights *t)
+{
+    struct flight *f = t->hand != NULL ? t->hand : t->list;
+
+    t->hand = f != NULL ? f->next : NULL;
+    return f;
 }
 
 /* ---- Waiters */
@@ -139,6 +149,9 @@ static void tell_one(struct flight *f, struct waiter *w, brim_status status, int
 
     unlist(f, w);
     w->told = true;
+    /* It waits for nothing any more, also before it wakes: else who waits for it now would see a circle. */
+    if (w->later == NULL && w->thread != NULL && !w->thread->reader.shared)
+        atom_store_seq_cst(&w->thread->waits_for, NULL);
     w->status = shares ? status : BRIM_PENDING;
     w->reason = shares && status == BRIM_FAILED ? reason : 0;
     w->result = shares && status == BRIM_OK ? result : NULL;
@@ -224,6 +237,7 @@ brim_status flight_wait(struct flight *f, struct lock *l, struct waiter *w, stru
     brim_status status = BRIM_OK;
 
     lock_assert_held(l);
+    w->thread = self;
     publish(self, f);
     if (!self->reader.shared && flight_would_deadlock(self))
         status = BRIM_DEADLOCK;

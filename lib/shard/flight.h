@@ -40,6 +40,7 @@ struct waiter {
     int reason;
     struct entry *result;  /* held for it; with OK */
     struct waiter *next_told;
+    struct thread *thread; /* that is blocked */
     void *later;           /* constant; NULL: a blocked thread */
 };
 
@@ -66,6 +67,7 @@ struct flight {
 
 struct flights {
     struct flight *root, *list;
+    struct flight *hand; /* of looks at some of them at a time; NULL: begin anew */
 };
 
 /*
@@ -81,6 +83,12 @@ bool flight_init(struct flight *f, uint32_t place, struct thread *owner);
 struct flight *flights_find(const struct flights *t, uint32_t place, const void *key, size_t len);
 void flights_add(struct flights *t, struct flight *f);
 void flights_take_out(struct flights *t, struct flight *f);
+
+/*
+ * flights_next(t):
+ * The next of all, round and round; NULL: there is none.
+ */
+struct flight *flights_next(struct flights *t);
 
 /*
  * flight_join(f, w), flight_leave(f, w):

@@ -19,6 +19,7 @@
 struct limit {
     ATOM(uint32_t) counts; /* the sums are kept; set once */
     ATOM(size_t) floor, ceiling; /* 0: none */
+    bool queued;           /* its values wait for their owner: evicting them frees nothing yet; constant */
     ATOM(uint64_t) linked;
     ATOM(uint64_t) room; /* signed: the ceiling, or if there is none LIMIT_NONE, less what is taken */
 };

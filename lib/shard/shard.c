@@ -424,7 +424,7 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
 }
 
 bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
-                    struct thread *t, struct stripe *st)
+                    struct thread *t, struct stripe *st, size_t *changed)
 {
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), enough;
     size_t more;
@@ -432,7 +432,7 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
     /* Who took the first hold just before us is still to add the old cost to the pins; it is in a section. */
     epoch_wait(&epoch_process);
     shard_lock(sh);
-    more = charge - entry_cost(e); /* wraps if it is less */
+    *changed = more = charge - entry_cost(e); /* wraps if it is less */
     enough = !charged || charge <= entry_cost(e) || more <= *reserved;
     if (enough) {
         atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */

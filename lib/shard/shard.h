@@ -29,7 +29,8 @@ struct shard_common {
     struct budget *entries;        /* how many there may be over all shards; NULL: any number */
     struct policy_adapt *adapt;
     struct limit *(*limit_of)(const struct entry *e); /* its kind's; constant */
-    ATOM(uint32_t) limits;         /* some kind keeps its sums */
+    ATOM(uint32_t) limits;         /* some kind keeps its sums, */
+    ATOM(uint32_t) queues;         /* or has a queue */
     ATOM(uint64_t) invalidations;  /* of groups, so far */
     ATOM(uintptr_t) stamp;         /* of a use now, without birth */
     bool protect;                  /* what the current frame used goes last; constant */
@@ -45,6 +46,7 @@ struct shard {
     bool closed;          /* the cache is being freed */
     struct policy policy;
     struct flights flights;
+    ATOM(uint32_t) flying; /* how many; read without the mutex */
     size_t loading;       /* how many of them are under way, or were when the cache was freed */
     uint64_t lock_waits, lock_wait_ns;
     uint32_t fresh_frame; /* the frame of: */
@@ -213,6 +215,8 @@ struct shard_sweep {
     int but_kind;             /*   this kind number; -1: none */
     uint64_t now;             /* for ages; 0: not looked at */
     unsigned frame_too;       /* 0: spare what the frame used or inserted; 1: what it used; 2: nothing */
+    bool queues;              /* of kinds with queues, whose victims free nothing yet, no more than: */
+    size_t queue_need;
     bool second_chance;       /* only what is not marked used; the mark is taken */
     bool by_use;              /* only what was last used before: */
     uint32_t before_frame;    /*   this frame, */
@@ -254,11 +258,12 @@ bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w
 
 /*
  * shard_may_be_stale(sh, now):
- * Whether there is something to sweep.  Without the mutex, relaxed: a later call does what this one misses.
+ * Whether there is something to sweep.  Without the mutex: a later call does what this one misses.  Acquire: the
+ * generation that the sweep will look at (edge group).
  */
 static inline bool shard_may_be_stale(struct shard *sh, uint64_t now)
 {
-    return atom_load_relaxed(&sh->clean_of) != atom_load_relaxed(&sh->common->invalidations) ||
+    return atom_load_relaxed(&sh->clean_of) != atom_load_acquire(&sh->common->invalidations) ||
            atom_load_relaxed(&sh->sweeping) != 0 || (now != 0 && now >= atom_load_relaxed(&sh->next_expiry));
 }
 
@@ -281,6 +286,12 @@ bool shard_add_idle(struct shard *sh, struct index_cursor *c, uint8_t idle, size
  * Have the next entries of ${kind} number from ${c} on counted in ${limit} as linked.  False: the shard is done.
  */
 bool shard_adopt_kind(struct shard *sh, struct index_cursor *c, unsigned kind, struct limit *limit);
+
+/* A hint, without the mutex. */
+static inline bool shard_has_flights(const struct shard *sh)
+{
+    return atom_load_relaxed(&((struct shard *)(uintptr_t)sh)->flying) != 0;
+}
 
 /* ---- Loads, each under the mutex.  ${told} as flight_tell */
 
@@ -324,6 +335,12 @@ uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int r
                    unsigned refs, uint64_t until, struct waiter **told);
 
 /*
+ * shard_forget_failures(sh, now, forgotten):
+ * Forget failures whose time is up ${now}: ${*forgotten} by `next', the caller's to free.
+ */
+void shard_forget_failures(struct shard *sh, uint64_t now, struct flight **forgotten);
+
+/*
  * shard_cancel(sh, hash, key, len, told, forgotten):
  * Cancel ${key}'s load.  False: none is under way; ${*forgotten} may be one that was remembered as failed.
  */
@@ -356,13 +373,13 @@ bool shard_unref(struct shard *sh, struct flight *f);
 unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st);
 
 /*
- * shard_set_cost(sh, e, charge, reserved, values, t, st):
+ * shard_set_cost(sh, e, charge, reserved, values, t, st, more):
  * ${e}, which the caller holds, is charged ${charge} from now on.  What that is more comes from ${*reserved}, which
  * the thread has reserved; what it is less is added to it.  ${values} sums the charge of its kind.  False: it is not
- * enough, and nothing changed.  Waits for sections.
+ * enough, and nothing changed.  ${*more}: the difference, which wraps.  Waits for sections.
  */
 bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
-                    struct thread *t, struct stripe *st);
+                    struct thread *t, struct stripe *st, size_t *more);
 
 /*
  * shard_child(sh, self, told, forgotten):

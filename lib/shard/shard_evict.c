@@ -31,11 +31,17 @@ static bool is_used_since(const struct shard_sweep *w, const struct entry *e)
     return (int32_t)(stamp_frame(stamp) - w->before_frame) >= 0;
 }
 
+/* Evicting it would free nothing yet, and enough of that sort is on its way. */
+static bool waits_in_vain(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
+{
+    return unlikely(w->queues) && w->queue_need == 0 && sh->common->limit_of(e)->queued;
+}
+
 static bool spared(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
 {
     return e == w->keep || (w->like != NULL && e->place == w->like->place) ||
            (w->kind >= 0 && entry_kind(e) != (unsigned)w->kind) || (w->by_use && is_used_since(w, e)) ||
-           (w->cause == BRIM_EVICTED && level_of(sh, e) > w->frame_too);
+           (w->cause == BRIM_EVICTED && level_of(sh, e) > w->frame_too) || waits_in_vain(sh, w, e);
 }
 
 static bool wants_more(const struct shard_sweep *w)
@@ -45,10 +51,18 @@ static bool wants_more(const struct shard_sweep *w)
 
 /* ---- Taking one */
 
-static void count_taken(struct shard_sweep *w, size_t freed)
+static void count_taken(struct shard_sweep *w, size_t freed, bool queued)
 {
-    w->freed += freed;
+    if (unlikely(queued))
+        w->queue_need -= freed < w->queue_need ? freed : w->queue_need;
+    else
+        w->freed += freed;
     w->taken++;
+}
+
+static bool is_queued(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
+{
+    return unlikely(w->queues) && sh->common->limit_of(e)->queued;
 }
 
 /* Of the sum that its kind's floor is about.  False: that would go below it. */
@@ -68,6 +82,7 @@ static bool take_locked(struct shard *sh, struct entry *e, bool chosen, struct s
     unsigned level = w->cause == BRIM_EVICTED ? level_of(sh, e) : 0;
     enum shard_how how = w->cause != BRIM_EVICTED ? SHARD_UNTOLD : chosen ? SHARD_CHOSEN : SHARD_EVICTED;
     size_t cost = entry_cost(e);
+    bool queued = is_queued(sh, w, e);
     struct limit *limit;
 
     policy_prefetch(&sh->policy, e->place);
@@ -81,7 +96,7 @@ static bool take_locked(struct shard *sh, struct entry *e, bool chosen, struct s
         return false;
     }
     w->used_now += level == 2;
-    count_taken(w, cost);
+    count_taken(w, cost, queued);
     return true;
 }
 
@@ -90,9 +105,10 @@ static void take_stale_locked(struct shard *sh, struct entry *e, enum extra_stat
                               struct stripe *st, struct entry_list *left)
 {
     size_t cost = entry_cost(e);
+    bool queued = is_queued(sh, w, e);
 
     if (shard_evict_locked(sh, e, shard_cause(state, BRIM_EVICTED), SHARD_UNTOLD, w->claim, st, left))
-        count_taken(w, cost);
+        count_taken(w, cost, queued);
     else
         shard_unlink_locked(sh, e, shard_cause(state, BRIM_EVICTED), st, left);
 }
@@ -141,6 +157,11 @@ static bool take_worst_locked(struct shard *sh, struct shard_sweep *w, struct st
 
     while ((e = policy_next(&sh->policy)) != NULL) {
         unsigned level = level_of(sh, e);
+        enum extra_state state = shard_look_locked(e, w->now);
+        if (unlikely(state != EXTRA_FRESH)) {
+            take_stale_locked(sh, e, state, w, st, left);
+            return true;
+        }
         if (spared(sh, w, e) || entry_is_held(e))
             continue;
         if (unlikely(level > 0))
@@ -314,7 +335,7 @@ void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *s
 /* Relaxed, all: the mutex orders them. */
 static bool begin_pass_locked(struct shard *sh, uint64_t now)
 {
-    uint64_t invalidations = atom_load_relaxed(&sh->common->invalidations);
+    uint64_t invalidations = atom_load_acquire(&sh->common->invalidations); /* see shard_may_be_stale */
 
     if (atom_load_relaxed(&sh->sweeping))
         return true;

@@ -10,9 +10,16 @@ static enum flight_state state_of(const struct flight *f)
     return (enum flight_state)atom_load_relaxed(&((struct flight *)(uintptr_t)f)->state);
 }
 
+static void take_out_locked(struct shard *sh, struct flight *f)
+{
+    if (f->listed)
+        atom_store_relaxed(&sh->flying, atom_load_relaxed(&sh->flying) - 1); /* relaxed: a hint */
+    flights_take_out(&sh->flights, f);
+}
+
 static void forget_locked(struct shard *sh, struct flight *f, struct flight **forgotten)
 {
-    flights_take_out(&sh->flights, f);
+    take_out_locked(sh, f);
     atom_store_relaxed(&f->state, FLIGHT_ENDED);
     if (--f->refs > 0)
         return; /* somebody who was told is on its way out, and frees it */
@@ -56,6 +63,7 @@ static enum shard_claim claim_locked(struct shard *sh, struct shard_ask *a)
         return SHARD_CLOSED;
     a->flight->counted = true;
     sh->loading++;
+    atom_store_relaxed(&sh->flying, atom_load_relaxed(&sh->flying) + 1); /* relaxed: a hint */
     atom_store_relaxed(&a->flight->asked, a->frame);
     flights_add(&sh->flights, a->flight);
     return SHARD_CLAIMED;
@@ -77,6 +85,34 @@ static enum shard_claim wait_locked(struct shard *sh, struct shard_ask *a, struc
     return SHARD_TOLD;
 }
 
+static void forget_past_locked(struct shard *sh, struct flight *f, uint64_t now, struct flight **forgotten)
+{
+    if (state_of(f) == FLIGHT_FAILED && now >= f->until)
+        forget_locked(sh, f, forgotten);
+}
+
+/* Some of those that nobody asks for again. */
+static void forget_some_locked(struct shard *sh, struct shard_ask *a)
+{
+    enum { SOME = 4 };
+    struct flight *f;
+
+    for (int i = 0; i < SOME && (f = flights_next(&sh->flights)) != NULL; i++)
+        forget_past_locked(sh, f, a->now, &a->forgotten);
+}
+
+void shard_forget_failures(struct shard *sh, uint64_t now, struct flight **forgotten)
+{
+    struct flight *f, *next;
+
+    shard_lock(sh);
+    for (f = sh->flights.list; f != NULL; f = next) {
+        next = f->next;
+        forget_past_locked(sh, f, now, forgotten);
+    }
+    shard_unlock(sh);
+}
+
 static enum shard_claim ask_locked(struct shard *sh, struct shard_ask *a, struct stripe *st)
 {
     struct entry *e;
@@ -90,6 +126,7 @@ static enum shard_claim ask_locked(struct shard *sh, struct shard_ask *a, struct
         a->there = e;
         return SHARD_HIT;
     }
+    forget_some_locked(sh, a);
     f = look_locked(sh, a);
     if (f == NULL)
         return claim_locked(sh, a);
@@ -125,7 +162,7 @@ static void count_out_locked(struct shard *sh, struct flight *f)
 static void end_locked(struct shard *sh, struct flight *f)
 {
     count_out_locked(sh, f);
-    flights_take_out(&sh->flights, f);
+    take_out_locked(sh, f);
     atom_store_relaxed(&f->state, FLIGHT_ENDED);
     atom_store_relaxed(&f->owner, NULL); /* relaxed: who still follows it finds no circle */
 }
@@ -197,7 +234,7 @@ void shard_overtake_all(struct shard *sh, bool freeing, struct waiter **told, st
         shard_overtake_locked(sh, f, forgotten);
         if (!freeing || state_of(f) == FLIGHT_ENDED)
             continue;
-        flights_take_out(&sh->flights, f);
+        take_out_locked(sh, f);
         flight_tell(f, BRIM_CANCELED, 0, NULL, told);
     }
     shard_unlock(sh);

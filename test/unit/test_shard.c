@@ -168,19 +168,19 @@ END_TEST
 START_TEST(costs_change)
 {
     struct entry *e;
-    size_t reserved = 5;
+    size_t reserved = 5, more;
 
     make(0);
     link_new(0, 1, 10);
     e = find(1);
     stripe_add(st, reserved, reserved);
-    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st));
+    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st, &more));
     expect_sums(10, 1, 10);
     ck_assert_uint_eq(reserved, 5);
-    ck_assert(shard_set_cost(&sh, e, 15, &reserved, &values, self, st));
+    ck_assert(shard_set_cost(&sh, e, 15, &reserved, &values, self, st, &more));
     expect_sums(15, 1, 15);
     ck_assert_uint_eq(reserved, 0);
-    ck_assert(shard_set_cost(&sh, e, 2, &reserved, &values, self, st));
+    ck_assert(shard_set_cost(&sh, e, 2, &reserved, &values, self, st, &more));
     expect_sums(2, 1, 2);
     ck_assert_uint_eq(reserved, 13); /* what it is less */
     ck_assert_uint_eq(atom_load_relaxed(&st->reserved), 13);
