@@ -90,7 +90,7 @@ static void add_and_take_out(const unsigned order[], unsigned n)
     for (unsigned out = 0; out < n; out++) {
         bool in[5] = {false};
 
-        table = (struct flights){NULL, NULL};
+        table = (struct flights){NULL, NULL, NULL};
         for (unsigned i = 0; i < n; i++)
             make(i, places[i], NULL);
         for (unsigned i = 0; i < n; i++) {
