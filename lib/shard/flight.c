@@ -177,7 +177,7 @@ void flight_tell(struct flight *f, brim_status status, int reason, struct entry 
 
 /* ---- Blocking */
 
-enum { STEPS = 1 << 20 }; /* of others' circles, which they find themselves */
+enum { STEPS = 1 << 16 }; /* of others' circles, which they find themselves */
 
 /*
  * Follow who waits for whom from ${self} on.  True: back to ${self}.  ${*path} is a sum over all steps: two walks with
