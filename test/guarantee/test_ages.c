@@ -999,6 +999,64 @@ START_TEST(test_ages_what_somebody_has_seen_expired_stays_so_for_all)
 }
 END_TEST
 
+/* ---- A slot is stored to while the clock is asked what its key's age is */
+
+static struct {
+    gate stop;
+    brim_slot slot;
+    brim_ref *found;
+} stored;
+static _Thread_local unsigned stops_in; /* calls of the clock; 0: never */
+
+static uint64_t stopping_clock(void *arg)
+{
+    if (stops_in > 0 && --stops_in == 0)
+        gate_stop_here(&stored.stop);
+    return set_clock(arg);
+}
+
+static void find_in_slot(unsigned id, void *arg)
+{
+    (void)id;
+    stops_in = *(const unsigned *)arg;
+    stored.found = brim_slot_find(&stored.slot);
+    if (stops_in > 0) /* it did not ask that often */
+        gate_stop_here(&stored.stop);
+    stops_in = 0;
+}
+
+/* It holds no stale key at any time: what is found is the one or the other.  Stopped the first time, or a later one. */
+START_TEST(test_ages_a_slot_that_never_held_a_stale_key_is_no_miss)
+{
+    brim_options o = age_options(100, 1);
+    brim_entry_options e = aged(500, 0);
+    brim_key *first = NULL, *then = NULL;
+    unsigned nth = (unsigned)_i;
+    brim_cache *c;
+    crew thread;
+
+    memset(&stored, 0, sizeof stored);
+    gate_init(&stored.stop);
+    o.now = stopping_clock;
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(1, 1), 1, &e, &first, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(2, 1), 1, NULL, &then, NULL), BRIM_OK);
+    brim_slot_init(&stored.slot, first);
+    crew_start(&thread, 1, find_in_slot, &nth);
+    gate_wait_reached(&stored.stop);
+    brim_slot_store(&stored.slot, then);
+    later(1000);
+    gate_open(&stored.stop);
+    crew_join(&thread);
+    ck_assert_ptr_nonnull(stored.found);
+    ck_assert(id_of(stored.found) == 1 || id_of(stored.found) == 2);
+    brim_release(stored.found);
+    brim_slot_store(&stored.slot, NULL);
+    gate_destroy(&stored.stop);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("ages");
@@ -1032,5 +1090,6 @@ int main(void)
     tcase_add_loop_test(tc, test_ages_on_the_systems_clock, 0, 2);
     tcase_add_loop_test(tc, test_ages_nothing_is_found_when_it_is_too_old, 0, 2);
     tcase_add_test(tc, test_ages_what_somebody_has_seen_expired_stays_so_for_all);
+    tcase_add_loop_test(tc, test_ages_a_slot_that_never_held_a_stale_key_is_no_miss, 1, 4);
     return suite_run(tc);
 }

@@ -576,6 +576,49 @@ START_TEST(test_deadlock_is_not_of_who_waited_before)
 }
 END_TEST
 
+/*
+ * The loader of A waits for B.  The loader of B cancels that load, which tells the other, and asks for A at once: who
+ * was told waits for nothing, be it awake yet or not.
+ */
+static void cancel_own_and_ask(void *arg)
+{
+    inside *i = arg;
+    uint64_t key = B;
+
+    EXPECT(brim_load_cancel(i->cache, BRIM_KEY(key)));
+    ask_inside(arg);
+}
+
+START_TEST(test_deadlock_is_not_of_who_was_told_and_still_sleeps)
+{
+    brim_cache *c = make_value_cache(100);
+
+    for (int round = 0; round < 20; round++) {
+        gate stop;
+        timed t = {.cache = c, .key = B, .timeout_ms = -1};
+        maker a = {.id = A, .cost = COST, .during = ask_timed, .arg = &t};
+        inside i = {.cache = c, .key = A, .by = BY_GET};
+        maker b = {.id = B, .cost = COST, .stop = &stop, .during = cancel_own_and_ask, .arg = &i};
+        asking loads_a, loads_b;
+
+        gate_init(&stop);
+        asking_start(&loads_b, c, B, &b);
+        gate_wait_reached(&stop);
+        asking_start_waiting(&loads_a, c, A, &a, b.load);
+        gate_open(&stop);
+        asking_join(&loads_a);
+        asking_join(&loads_b);
+        ck_assert_int_eq(t.status, BRIM_CANCELED);
+        ck_assert_int_eq(i.status, BRIM_OK);
+        asking_got(&loads_a, A, true);
+        asking_got(&loads_b, B, false);
+        gate_destroy(&stop);
+        brim_clear(c);
+    }
+    finish(c);
+}
+END_TEST
+
 /* Who asks for an overtaken load's key waits for that load: a circle through it is one. */
 START_TEST(test_deadlock_of_a_circle_through_an_overtaken_load)
 {
@@ -740,5 +783,6 @@ int main(void)
     tcase_add_test(tc, test_deadlock_of_a_circle_through_an_overtaken_load);
     tcase_add_test(tc, test_deadlock_never_where_all_ask_in_one_order);
     tcase_add_test(tc, test_deadlock_always_where_they_would_wait_for_one_another);
+    tcase_add_test(tc, test_deadlock_is_not_of_who_was_told_and_still_sleeps);
     return suite_run(tc);
 }

@@ -293,6 +293,119 @@ START_TEST(test_g02_a_held_ref_keeps_its_charge)
 }
 END_TEST
 
+/* ---- Who is stopped in the clock or for memory while the cache is freed brings no kind back */
+
+static struct {
+    gate stop;
+    brim_cache *cache;
+    brim_key *key;
+    brim_status status;
+    brim_ref *ref;
+    atomic_uint unused, destroyed, after_unused;
+} late;
+static _Thread_local bool stops_late;
+
+static void late_stop(void *arg)
+{
+    (void)arg;
+    if (!stops_late)
+        return;
+    stops_late = false;
+    gate_stop_here(&late.stop);
+}
+
+static uint64_t late_clock(void *arg)
+{
+    late_stop(arg);
+    return 1000;
+}
+
+static void late_destroy(void *v, size_t cost, void *arg)
+{
+    atomic_fetch_add(&late.destroyed, 1);
+    atomic_fetch_add(&late.after_unused, atomic_load(&late.unused));
+    value_destroy(v, cost, arg);
+}
+
+static void late_unused(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&late.unused, 1);
+}
+
+static brim_status late_load(const void *key, size_t len, void *arg, void **v, size_t *cost)
+{
+    (void)key, (void)len, (void)arg;
+    *v = value_new(3, 1);
+    *cost = 1;
+    return BRIM_OK;
+}
+
+static void late_replace(unsigned id, void *arg)
+{
+    value *v = value_new(2, 1);
+
+    (void)id, (void)arg;
+    stops_late = true;
+    late.status = brim_key_replace(&late.key, v, 1);
+    if (late.status != BRIM_OK)
+        value_discard(v);
+}
+
+static void late_get(unsigned id, void *arg)
+{
+    (void)id, (void)arg;
+    EXPECT(!has(late.cache, 5)); /* no memory is its first call's */
+    stops_late = true;
+    late.status = brim_key_get(&late.key, late_load, NULL, &late.ref);
+    brim_release(late.ref);
+}
+
+/* ${_i}: 0 brim_key_replace in the clock, 1 brim_key_get in the allocator. */
+START_TEST(test_g02_unused_is_told_once_though_somebody_is_stopped_while_the_cache_is_freed)
+{
+    static const brim_kind kind = {.size = sizeof(brim_kind), .destroy = late_destroy, .unused = late_unused};
+    heap h;
+    brim_options o = value_options(1000);
+    brim_ref *r = NULL;
+    brim_cache *c;
+    uint64_t key = 1;
+    crew thread;
+
+    memset(&late, 0, sizeof late);
+    atomic_store(&gone_calls, 0);
+    gate_init(&late.stop);
+    heap_init(&h);
+    o.kind = &kind;
+    o.now = late_clock;
+    o.gone = gone;
+    o.gone_arg = &gone_calls;
+    o.allocator = &h.allocator;
+    c = late.cache = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, key, 1, 1, &r), BRIM_OK);
+    late.key = brim_ref_key(r);
+    brim_release(r);
+    if (_i == 1) {
+        ck_assert(brim_remove(c, BRIM_KEY(key)));
+        h.hook = late_stop;
+    }
+    crew_start(&thread, 1, _i == 0 ? late_replace : late_get, NULL);
+    gate_wait_reached(&late.stop);
+    brim_cache_free(c);
+    gate_open(&late.stop);
+    crew_join(&thread);
+    ck_assert(late.status == BRIM_INVALID || late.status == BRIM_CANCELED);
+    brim_key_drop(late.key);
+    ck_assert_uint_eq(atomic_load(&late.destroyed), 1);
+    ck_assert_uint_eq(atomic_load(&late.after_unused), 0);
+    ck_assert_uint_eq(atomic_load(&late.unused), 1);
+    ck_assert_uint_eq(atomic_load(&gone_calls), 1);
+    ck_assert_uint_eq(atomic_load(&h.live), 0);
+    ck_assert_uint_eq(values_live(), 0);
+    gate_destroy(&late.stop);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("g02");
@@ -304,5 +417,6 @@ int main(void)
     tcase_add_test(tc, test_g02_handles_used_while_the_cache_is_freed);
     tcase_add_test(tc, test_g02_gone_once_when_threads_drop_together);
     tcase_add_test(tc, test_g02_a_held_ref_keeps_its_charge);
+    tcase_add_loop_test(tc, test_g02_unused_is_told_once_though_somebody_is_stopped_while_the_cache_is_freed, 0, 2);
     return suite_run(tc);
 }

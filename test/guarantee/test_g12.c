@@ -175,11 +175,172 @@ START_TEST(test_g12_the_copies_are_independent)
 }
 END_TEST
 
+/* ---- What vanished threads had taken of a kind's ceiling is room again */
+
+static struct {
+    gate stop;
+    brim_cache *cache;
+    atomic_bool stops;
+} ceiling;
+static const brim_kind ceiling_60 = {.size = sizeof(brim_kind), .ceiling = 60};
+
+static void destroy_stopped(void *v, size_t cost, void *arg)
+{
+    (void)v, (void)cost, (void)arg;
+    if (atomic_exchange(&ceiling.stops, false))
+        gate_stop_here(&ceiling.stop);
+}
+
+static brim_status put_below_ceiling(uint64_t key, size_t cost, brim_ref **out)
+{
+    brim_entry_options e;
+
+    brim_entry_options_init(&e);
+    e.kind = &ceiling_60;
+    return brim_insert_with(ceiling.cache, BRIM_KEY(key), &ceiling, cost, &e, out);
+}
+
+static void insert_stopped(unsigned id, void *arg)
+{
+    (void)arg;
+    EXPECT(put_below_ceiling(100 + id, 30, NULL) == BRIM_OK);
+}
+
+/* The thread that makes room for 30 is not there: 60 are admitted, and no more. */
+static void child_below_ceiling(void)
+{
+    brim_ref *refs[60];
+    size_t n = 0;
+
+    (void)alarm(60);
+    brim_clear(ceiling.cache);
+    while (n < 60 && put_below_ceiling(200 + n, 1, &refs[n]) == BRIM_OK)
+        n++;
+    if (n != 60)
+        _exit((int)n + 100);
+    if (put_below_ceiling(300, 1, NULL) != BRIM_FULL)
+        _exit(1);
+    brim_release_many(refs, n);
+    if (put_below_ceiling(300, 60, NULL) != BRIM_OK)
+        _exit(2);
+    if (brim_used(ceiling.cache) > brim_capacity(ceiling.cache) || !brim_check(ceiling.cache, stderr))
+        _exit(3);
+    brim_cache_free(ceiling.cache);
+    _exit(CHILD_OK);
+}
+
+static void ended_well(pid_t pid)
+{
+    int status = 0;
+
+    ck_assert_int_gt(pid, 0);
+    while (waitpid(pid, &status, 0) < 0)
+        ck_assert_int_eq(errno, EINTR);
+    ck_assert_msg(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
+    ck_assert_int_eq(WEXITSTATUS(status), CHILD_OK);
+}
+
+START_TEST(test_g12_the_child_can_use_the_whole_ceiling)
+{
+    static const brim_kind stopped = {.size = sizeof(brim_kind), .destroy = destroy_stopped};
+    brim_options o;
+    crew thread;
+    pid_t pid;
+
+    memset(&ceiling, 0, sizeof ceiling);
+    gate_init(&ceiling.stop);
+    brim_options_init(&o, 200);
+    o.kind = &stopped;
+    o.shards = 1;
+    ceiling.cache = make_cache(&o);
+    for (uint64_t key = 0; key < 20; key++)
+        ck_assert_int_eq(brim_insert(ceiling.cache, BRIM_KEY(key), &o, 10, NULL), BRIM_OK);
+    atomic_store(&ceiling.stops, true);
+    crew_start(&thread, 1, insert_stopped, NULL);
+    gate_wait_reached(&ceiling.stop);
+    pid = fork();
+    if (pid == 0)
+        child_below_ceiling();
+    ended_well(pid);
+    gate_open(&ceiling.stop);
+    crew_join(&thread);
+    ck_assert_int_eq(put_below_ceiling(300, 60, NULL), BRIM_OK);
+    gate_destroy(&ceiling.stop);
+    finish(ceiling.cache);
+}
+END_TEST
+
+/* ---- Who forks need not be known in every cache: the child's handler asks for no memory, its locks are held */
+
+enum { KNOWN = 20 };
+static struct {
+    heap heap;
+    brim_cache *caches[2];
+    atomic_uint ready;
+    atomic_bool done;
+    pid_t pid;
+} handler;
+
+static void be_known(unsigned id, void *arg)
+{
+    (void)id, (void)arg;
+    EXPECT(!has(handler.caches[0], 1));
+    atomic_fetch_add(&handler.ready, 1);
+    while (!atomic_load(&handler.done))
+        (void)usleep(1000);
+}
+
+static void fork_unknown(unsigned id, void *arg)
+{
+    size_t calls;
+
+    (void)id, (void)arg;
+    EXPECT(!has(handler.caches[0], 1));
+    calls = atomic_load(&handler.heap.calls);
+    handler.pid = fork();
+    if (handler.pid != 0)
+        return;
+    (void)alarm(60);
+    if (atomic_load(&handler.heap.calls) != calls)
+        _exit(1);
+    for (uint64_t key = 0; key < 20; key++)
+        if (put(handler.caches[1], key, key, 10) != BRIM_OK)
+            _exit(2);
+    if (brim_used(handler.caches[1]) != 100 || !brim_check(handler.caches[1], stderr))
+        _exit(3);
+    _exit(CHILD_OK);
+}
+
+START_TEST(test_g12_the_childs_handler_asks_for_no_memory)
+{
+    brim_options o = value_options(100);
+    crew known;
+
+    memset(&handler, 0, sizeof handler);
+    heap_init(&handler.heap);
+    handler.caches[0] = make_cache(&o);
+    o.allocator = &handler.heap.allocator;
+    handler.caches[1] = make_cache(&o);
+    crew_start(&known, KNOWN, be_known, NULL);
+    while (atomic_load(&handler.ready) < KNOWN)
+        (void)usleep(1000);
+    crew_do(1, fork_unknown, NULL);
+    ended_well(handler.pid);
+    atomic_store(&handler.done, true);
+    crew_join(&known);
+    brim_cache_free(handler.caches[0]);
+    finish(handler.caches[1]);
+    ck_assert_uint_eq(atomic_load(&handler.heap.live), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("g12");
 
     tcase_add_loop_test(tc, test_g12_both_go_on_after_a_fork_among_busy_threads, 0, 2);
     tcase_add_test(tc, test_g12_the_copies_are_independent);
+    tcase_add_test(tc, test_g12_the_child_can_use_the_whole_ceiling);
+    tcase_add_test(tc, test_g12_the_childs_handler_asks_for_no_memory);
     return suite_run(tc);
 }

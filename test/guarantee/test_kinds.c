@@ -947,6 +947,168 @@ START_TEST(test_kinds_limits_change_while_threads_insert)
 }
 END_TEST
 
+/* ---- What waits for a section makes no room within a ceiling: nothing more than is missing goes in vain */
+
+START_TEST(test_kinds_at_a_ceiling_no_more_goes_than_is_missing_in_a_section)
+{
+    brim_kind kind = KIND(.name = "kind", .ceiling = 80);
+    brim_options o = borrow_options(CAPACITY);
+    brim_cache *c;
+
+    o.shards = 1;
+    c = make_cache(&o);
+    fill(c, &kind, FIRST, 80, 1);
+    begin_reading(c);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(put_as(c, &kind, OTHERS, 5, NULL), BRIM_FULL);
+        ck_assert_uint_ge(found(c, FIRST, 80), 75);
+    }
+    ck_assert_uint_eq(used_by(c, &kind), 80);
+    brim_read_end(c);
+    settle_cache(c);
+    ck_assert_uint_eq(used_by(c, &kind), 75);
+    ck_assert_int_eq(put_as(c, &kind, OTHERS, 5, NULL), BRIM_OK);
+    ck_assert_uint_eq(found(c, FIRST, 80), 75);
+    finish(c);
+}
+END_TEST
+
+/* ---- Limits that several threads set */
+
+static struct {
+    brim_cache *caches[2];
+    brim_kind kinds[2];
+    brim_status status[2];
+    atomic_uint running;
+} both;
+
+static void both_start(unsigned caches)
+{
+    memset(&both, 0, sizeof both);
+    for (unsigned i = 0; i < 2; i++) {
+        both.kinds[i] = (brim_kind)KIND(.name = "kind");
+        both.caches[i] = i < caches ? cache_of(4) : both.caches[0];
+    }
+}
+
+static gate for_memory;
+static _Thread_local bool stops_for_memory;
+
+static void stop_for_memory(void *arg)
+{
+    (void)arg;
+    if (!stops_for_memory)
+        return;
+    stops_for_memory = false;
+    gate_stop_here(&for_memory);
+}
+
+static void meet_kind(unsigned id, void *arg)
+{
+    (void)arg;
+    EXPECT(!has(both.caches[0], 1)); /* no memory is its first call's */
+    stops_for_memory = true;
+    both.status[id] = put_as(both.caches[0], &both.kinds[id], id, 1, NULL);
+    EXPECT_MSG(!stops_for_memory, "it asked for no memory");
+}
+
+/* The second is met while memory for the first is asked for. */
+START_TEST(test_kinds_floors_first_met_at_once_fit_the_capacity_together)
+{
+    brim_options o = value_options(CAPACITY);
+    crew thread;
+    heap h;
+
+    memset(&both, 0, sizeof both);
+    for (int i = 0; i < 2; i++)
+        both.kinds[i] = (brim_kind)KIND(.floor = 60);
+    gate_init(&for_memory);
+    heap_init(&h);
+    h.hook = stop_for_memory;
+    o.allocator = &h.allocator;
+    both.caches[0] = make_cache(&o);
+    crew_start(&thread, 1, meet_kind, NULL);
+    gate_wait_reached(&for_memory);
+    both.status[1] = put_as(both.caches[0], &both.kinds[1], 1, 1, NULL);
+    gate_open(&for_memory);
+    crew_join(&thread);
+    for (int i = 0; i < 2; i++)
+        ck_assert(both.status[i] == BRIM_OK || both.status[i] == BRIM_INVALID);
+    ck_assert_int_ne(both.status[0], both.status[1]);
+    gate_destroy(&for_memory);
+    h.hook = NULL;
+    finish(both.caches[0]);
+}
+END_TEST
+
+/* Exactly ${ceiling}, a multiple of 10, is admitted of ${kind}. */
+static void admits(brim_cache *c, const brim_kind *kind, size_t ceiling)
+{
+    brim_ref *refs[CAPACITY / 10 + 1];
+    size_t n = 0;
+
+    brim_clear(c);
+    while (n < CAPACITY / 10 && put_as(c, kind, FIRST + n, 10, &refs[n]) == BRIM_OK)
+        n++;
+    ck_assert_uint_eq(n * 10, ceiling);
+    ck_assert_uint_eq(used_by(c, kind), ceiling);
+    brim_release_many(refs, n);
+}
+
+static void set_a_ceiling(unsigned id, void *arg)
+{
+    (void)arg;
+    EXPECT(brim_kind_set_limits(both.caches[0], &both.kinds[0], 0, id == 0 ? 30 : 60) == BRIM_OK);
+}
+
+START_TEST(test_kinds_a_ceiling_that_two_threads_set_holds)
+{
+    for (int round = 0; round < SCALED(600); round++) {
+        both_start(1);
+        fill(both.caches[0], &both.kinds[0], FIRST, 2, 10);
+        crew_do(2, set_a_ceiling, NULL);
+        ck_assert_int_eq(brim_kind_set_limits(both.caches[0], &both.kinds[0], 0, 40), BRIM_OK);
+        admits(both.caches[0], &both.kinds[0], 40);
+        finish(both.caches[0]);
+    }
+}
+END_TEST
+
+/* Two threads give the kinds of two caches a ceiling, two insert and remove meanwhile. */
+static void limit_or_churn(unsigned id, void *arg)
+{
+    uint64_t key = id;
+
+    (void)arg;
+    if (id < 2) {
+        EXPECT(brim_kind_set_limits(both.caches[id], &both.kinds[id], 0, 40) == BRIM_OK);
+        atomic_fetch_sub(&both.running, 1);
+        return;
+    }
+    do {
+        (void)put_as(both.caches[0], &both.kinds[0], key, 10, NULL);
+        (void)brim_remove(both.caches[0], BRIM_KEY(key));
+    } while (atomic_load(&both.running) > 0);
+}
+
+START_TEST(test_kinds_ceilings_that_two_caches_get_at_once_hold)
+{
+    for (int round = 0; round < SCALED(400); round++) {
+        both_start(2);
+        for (int i = 0; i < 2; i++)
+            fill(both.caches[i], &both.kinds[i], FIRST, 2, 10);
+        atomic_store(&both.running, 2);
+        crew_do(4, limit_or_churn, NULL);
+        for (int i = 0; i < 2; i++) {
+            admits(both.caches[i], &both.kinds[i], 40);
+            ck_assert(brim_check(both.caches[i], stderr));
+        }
+        brim_cache_free(both.caches[1]);
+        finish(both.caches[0]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("kinds");
@@ -984,5 +1146,9 @@ int main(void)
     tcase_add_loop_test(tc, test_kinds_threads_never_exceed_a_ceiling, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_threads_of_others_leave_a_floor_alone, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_limits_change_while_threads_insert, 0, SHARD_COUNTS);
+    tcase_add_test(tc, test_kinds_at_a_ceiling_no_more_goes_than_is_missing_in_a_section);
+    tcase_add_test(tc, test_kinds_floors_first_met_at_once_fit_the_capacity_together);
+    tcase_add_test(tc, test_kinds_a_ceiling_that_two_threads_set_holds);
+    tcase_add_test(tc, test_kinds_ceilings_that_two_caches_get_at_once_hold);
     return suite_run(tc);
 }

@@ -992,6 +992,66 @@ START_TEST(test_load_key_get_outlives_the_cache)
 }
 END_TEST
 
+/* The clock stops the thread that asks for it: the value found is not known to be stale yet. */
+static gate at_clock;
+static _Thread_local bool stops_at_clock;
+
+static uint64_t stopping_clock(void *arg)
+{
+    if (stops_at_clock) {
+        stops_at_clock = false;
+        gate_stop_here(&at_clock);
+    }
+    return clock_now(arg);
+}
+
+static void get_by_key_stopped(unsigned id, void *arg)
+{
+    stops_at_clock = true;
+    get_by_key(id, arg);
+    stops_at_clock = false;
+}
+
+/* The value leaves meanwhile, and cannot be loaded again: ${_i} 0 it is anonymous, 1 its group was closed. */
+START_TEST(test_load_key_get_whose_old_value_leaves_meanwhile_keeps_nothing)
+{
+    brim_options o = value_options(100);
+    brim_entry_options e = entry_defaults();
+    key_asking a = {.never = {.id = ID, .cost = 1}};
+    brim_group *group;
+    brim_cache *c;
+    crew thread;
+
+    gate_init(&at_clock);
+    atomic_store(&clock_ns, 1000);
+    o.now = stopping_clock;
+    c = make_cache(&o);
+    group = brim_group_new(c);
+    e.max_age = 500;
+    e.group = _i == 0 ? NULL : group;
+    if (_i == 0)
+        ck_assert_int_eq(brim_insert_anonymous(c, value_new(1, 1), 1, &e, &a.key, NULL), BRIM_OK);
+    else
+        a.key = key_of(c, KEY, 1, &e);
+    crew_start(&thread, 1, get_by_key_stopped, &a);
+    gate_wait_reached(&at_clock);
+    brim_clear(c);
+    brim_group_close(group);
+    atomic_store(&clock_ns, 5000);
+    gate_open(&at_clock);
+    crew_join(&thread);
+    ck_assert_int_eq(a.status, _i == 0 ? BRIM_INVALID : BRIM_CANCELED);
+    ck_assert_ptr_null(a.ref);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    brim_key_drop(a.key);
+    brim_group_drop(group);
+    gate_destroy(&at_clock);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("load");
@@ -1025,5 +1085,6 @@ int main(void)
     tcase_add_test(tc, test_load_key_get_of_anonymous_and_of_nothing);
     tcase_add_test(tc, test_load_key_get_waits_for_anothers_load);
     tcase_add_test(tc, test_load_key_get_outlives_the_cache);
+    tcase_add_loop_test(tc, test_load_key_get_whose_old_value_leaves_meanwhile_keeps_nothing, 0, 2);
     return suite_run(tc);
 }

@@ -835,6 +835,200 @@ START_TEST(test_load_finish_with_a_new_kind_without_memory)
 }
 END_TEST
 
+START_TEST(test_load_that_hits_needs_no_memory_for_a_new_kind)
+{
+    heap h;
+    brim_cache *c = heap_cache(&h, 1000);
+    brim_entry_options e = entry_defaults();
+    brim_claim_options o = claim_defaults();
+    maker never = {.id = ID, .cost = 1};
+    brim_ref *ref = NULL;
+    brim_load *load = NULL;
+    uint64_t key = KEY;
+
+    ck_assert_int_eq(put(c, KEY, 1, 1), BRIM_OK);
+    e.kind = &heard_kind;
+    o.entry = &e;
+    heap_fail(&h, 1, SIZE_MAX);
+    ck_assert_int_eq(brim_get_with(c, BRIM_KEY(key), &o, make_value, &never, &ref), BRIM_OK);
+    ck_assert_uint_eq(id_of(ref), 1);
+    brim_release(ref);
+    ck_assert_int_eq(brim_claim_with(c, BRIM_KEY(key), &o, &ref, &load), BRIM_OK);
+    brim_release(ref);
+    ck_assert_uint_eq(atomic_load(&h.failed), 0);
+    ck_assert_uint_eq(runs_of(&never), 0);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    finish(c);
+    ck_assert_uint_eq(atomic_load(&h.live), 0);
+}
+END_TEST
+
+/* ---- Failures that nobody asks for any more */
+
+enum { FAILURES = 2000, A_FEW = 100 };
+
+static size_t overhead_of_failures(brim_cache *c, uint64_t first, unsigned n, uint64_t ns)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        brim_load_fail_for(claim(c, first + i), REASON, ns);
+        atomic_fetch_add(&clock_ns, 2);
+    }
+    return stats_of(c).overhead;
+}
+
+START_TEST(test_load_failures_that_are_over_make_way_for_later_ones)
+{
+    brim_cache *c = clock_cache(100);
+    size_t few = overhead_of_failures(c, 0, A_FEW, 1), many = overhead_of_failures(c, A_FEW, FAILURES, 1);
+
+    ck_assert_msg(many < 4 * few, "%zu bytes after %d failures, %zu after %d", many, FAILURES, few, A_FEW);
+    finish(c);
+}
+END_TEST
+
+/* ${_i}: brim_trim 0, brim_idle 1 make their memory that of other loads. */
+START_TEST(test_load_failures_that_are_over_are_forgotten_from_outside)
+{
+    static brim_load *loads[FAILURES];
+    brim_cache *c = clock_cache(100);
+    size_t before = overhead_of_failures(c, 0, FAILURES, UINT64_C(1000000)), after;
+
+    ck_assert_int_eq(claim_status(c, 0, -1), BRIM_FAILED);
+    atomic_fetch_add(&clock_ns, UINT64_C(10000000));
+    if (_i == 0)
+        (void)brim_trim(c, 0);
+    else
+        (void)brim_idle(c);
+    for (uint64_t i = 0; i < FAILURES; i++)
+        loads[i] = claim(c, FAILURES + i);
+    after = stats_of(c).overhead;
+    ck_assert_msg(after < before + before / 2, "%zu bytes, %zu before", after, before);
+    for (uint64_t i = 0; i < FAILURES; i++)
+        brim_load_fail(loads[i], REASON);
+    finish(c);
+}
+END_TEST
+
+/* ---- Reservations of who comes second */
+
+static struct {
+    gate stop;
+    brim_cache *cache;
+    brim_status status;
+    atomic_int tid;
+} second;
+static _Thread_local bool stops_for_memory;
+
+static void stop_for_memory(void *arg)
+{
+    (void)arg;
+    if (!stops_for_memory)
+        return;
+    stops_for_memory = false;
+    gate_stop_here(&second.stop);
+}
+
+static void claim_second(unsigned id, void *arg)
+{
+    brim_claim_options o = expecting(60);
+    brim_ref *ref = NULL;
+    brim_load *load = NULL;
+    uint64_t key = KEY;
+
+    (void)id, (void)arg;
+    EXPECT(!has(second.cache, KEY)); /* no memory is its first call's */
+    atomic_store(&second.tid, gettid());
+    stops_for_memory = true;
+    second.status = brim_claim_with(second.cache, BRIM_KEY(key), &o, &ref, &load);
+    EXPECT_MSG(!stops_for_memory, "it asked for no memory");
+    EXPECT(load == NULL);
+    EXPECT(second.status != BRIM_OK || id_of(ref) == ID);
+    brim_release(ref);
+}
+
+/* Another claims while it gets the memory for its own load: it waits, and what it expects is not reserved. */
+START_TEST(test_load_who_waits_for_anothers_keeps_no_reservation)
+{
+    heap h;
+    uint64_t frame;
+    brim_load *load;
+    crew thread;
+
+    memset(&second, 0, sizeof second);
+    gate_init(&second.stop);
+    second.cache = heap_cache(&h, 100);
+    for (uint64_t i = 10; i < 20; i++)
+        ck_assert_int_eq(put(second.cache, i, i, 10), BRIM_OK);
+    h.hook = stop_for_memory;
+    crew_start(&thread, 1, claim_second, NULL);
+    gate_wait_reached(&second.stop);
+    load = claim(second.cache, KEY);
+    frame = brim_next_frame(second.cache);
+    gate_open(&second.stop);
+    WAIT_UNTIL(brim_load_asked(load) == frame && thread_sleeps(atomic_load(&second.tid)));
+    ck_assert_uint_eq(stats_of(second.cache).loading, 1);
+    ck_assert_uint_eq(stats_of(second.cache).reserved, 0);
+    ck_assert_uint_eq(brim_count(second.cache), 10);
+    ck_assert_int_eq(finish_load(load, ID, 70, NULL), BRIM_OK);
+    crew_join(&thread);
+    ck_assert_int_eq(second.status, BRIM_OK);
+    ck_assert(has(second.cache, KEY));
+    gate_destroy(&second.stop);
+    h.hook = NULL;
+    finish(second.cache);
+    ck_assert_uint_eq(atomic_load(&h.live), 0);
+}
+END_TEST
+
+/* ---- Groups as they are when it is claimed */
+
+static void *claim_into_group(void *p)
+{
+    asking *a = p;
+
+    atomic_store(&a->tid, gettid());
+    asking_do(a);
+    return NULL;
+}
+
+/* ${_i}: 0 the group is invalidated, 1 closed, while it waits for a load that was overtaken. */
+START_TEST(test_load_claimed_after_an_invalidation_is_wanted_though_asked_for_before)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_group *group = brim_group_new(c);
+    brim_entry_options e = entry_defaults();
+    brim_load *before = claim(c, KEY);
+    asking a = {.cache = c, .key = KEY, .entry = &e, .timeout_ms = -1};
+    uint64_t key = KEY;
+
+    e.group = group;
+    (void)brim_remove(c, BRIM_KEY(key));
+    a.frame = brim_next_frame(c);
+    ck_assert_int_eq(pthread_create(&a.thread, NULL, claim_into_group, &a), 0);
+    asking_waits(&a, before);
+    if (_i == 0)
+        brim_group_invalidate(group);
+    else
+        brim_group_close(group);
+    brim_load_fail(before, REASON);
+    asking_join(&a);
+    if (_i == 0) {
+        ck_assert_int_eq(a.status, BRIM_CLAIMED);
+        ck_assert(brim_load_is_wanted(a.load));
+        ck_assert_uint_eq(brim_group_loads(group), 1);
+        ck_assert_int_eq(finish_load(a.load, ID, 1, NULL), BRIM_OK);
+        ck_assert_uint_eq(found_id(c, KEY), ID);
+        brim_group_invalidate(group);
+        ck_assert(!has(c, KEY));
+    } else {
+        asking_got_none(&a, BRIM_CANCELED, 0);
+    }
+    ck_assert_uint_eq(brim_group_loads(group), 0);
+    brim_group_drop(group);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("load_ends");
@@ -861,5 +1055,10 @@ int main(void)
     tcase_add_test(tc, test_load_the_nth_allocation_fails);
     tcase_add_test(tc, test_load_finishing_needs_no_memory);
     tcase_add_test(tc, test_load_finish_with_a_new_kind_without_memory);
+    tcase_add_test(tc, test_load_that_hits_needs_no_memory_for_a_new_kind);
+    tcase_add_test(tc, test_load_failures_that_are_over_make_way_for_later_ones);
+    tcase_add_loop_test(tc, test_load_failures_that_are_over_are_forgotten_from_outside, 0, 2);
+    tcase_add_test(tc, test_load_who_waits_for_anothers_keeps_no_reservation);
+    tcase_add_loop_test(tc, test_load_claimed_after_an_invalidation_is_wanted_though_asked_for_before, 0, 2);
     return suite_run(tc);
 }

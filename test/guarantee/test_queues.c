@@ -910,6 +910,84 @@ START_TEST(test_queues_threads_write_while_others_collect)
 }
 END_TEST
 
+/* ---- What waits makes no room: nothing more than is missing goes in vain */
+
+enum { QUEUED = 0, PLAIN = 1000 }; /* keys */
+
+static unsigned found(brim_cache *c, uint64_t from)
+{
+    unsigned n = 0;
+
+    for (uint64_t key = from; key < from + CAPACITY; key++)
+        n += has(c, key);
+    return n;
+}
+
+START_TEST(test_queues_an_insert_that_finds_no_room_evicts_no_more_than_is_missing)
+{
+    brim_queue *q = start_queue();
+    brim_cache *c = queued_cache();
+
+    for (uint64_t key = QUEUED; key < QUEUED + CAPACITY; key++)
+        ck_assert_int_eq(put(c, key, key, 1), BRIM_OK);
+    for (size_t round = 1; round <= 3; round++) {
+        ck_assert_int_eq(put(c, PLAIN, PLAIN, 5), BRIM_FULL);
+        ck_assert_uint_ge(found(c, QUEUED), CAPACITY - 5);
+        ck_assert_uint_eq(stats_of(c).queued, CAPACITY - brim_count(c));
+    }
+    ck_assert_uint_eq(collect(q, SIZE_MAX), 5);
+    ck_assert_int_eq(put(c, PLAIN, PLAIN, 5), BRIM_OK);
+    ck_assert_uint_eq(found(c, QUEUED), CAPACITY - 5);
+    finish_queued(c, q);
+}
+END_TEST
+
+/* ${_i}: the kind of what is inserted, with the queue or without. */
+START_TEST(test_queues_entries_of_other_kinds_make_room)
+{
+    brim_queue *q = start_queue();
+    brim_cache *c = queued_cache();
+    const brim_kind *kind = _i == 0 ? &value_kind : &kinds[1];
+    unsigned queued;
+
+    for (uint64_t i = 0; i < CAPACITY / 2; i++) {
+        ck_assert_int_eq(put(c, QUEUED + i, QUEUED + i, 1), BRIM_OK);
+        ck_assert_int_eq(put_as(c, &value_kind, PLAIN + i, 1), BRIM_OK);
+    }
+    for (uint64_t i = 1; i <= 20; i++) {
+        queued = found(c, QUEUED);
+        ck_assert_int_eq(put_as(c, kind, 2 * PLAIN + i, 1), BRIM_OK);
+        ck_assert_uint_ge(found(c, QUEUED) + 1, queued);
+        ck_assert_uint_le(brim_used(c), CAPACITY);
+    }
+    ck_assert_uint_gt(values_destroyed(), 0);
+    ck_assert_uint_eq(atomic_load(&destroyed), 0);
+    finish_queued(c, q);
+}
+END_TEST
+
+START_TEST(test_queues_at_a_ceiling_no_more_goes_than_is_missing)
+{
+    brim_queue *q = start_queue();
+    brim_options o;
+    brim_cache *c;
+
+    kinds[0].ceiling = CAPACITY;
+    o = queued_options();
+    o.capacity = 100 * CAPACITY;
+    c = make_cache(&o);
+    for (uint64_t key = QUEUED; key < QUEUED + CAPACITY; key++)
+        ck_assert_int_eq(put(c, key, key, 1), BRIM_OK);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(put(c, PLAIN, PLAIN, 5), BRIM_FULL);
+        ck_assert_uint_ge(found(c, QUEUED), CAPACITY - 5);
+    }
+    ck_assert_uint_eq(collect(q, SIZE_MAX), 5);
+    ck_assert_int_eq(put(c, PLAIN, PLAIN, 5), BRIM_OK);
+    finish_queued(c, q);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("queues");
@@ -938,5 +1016,8 @@ int main(void)
     tcase_add_test(tc, test_queues_loaded_values);
     tcase_add_test(tc, test_queues_sections_first_then_the_queue);
     tcase_add_loop_test(tc, test_queues_threads_write_while_others_collect, 0, 4);
+    tcase_add_test(tc, test_queues_an_insert_that_finds_no_room_evicts_no_more_than_is_missing);
+    tcase_add_loop_test(tc, test_queues_entries_of_other_kinds_make_room, 0, 2);
+    tcase_add_test(tc, test_queues_at_a_ceiling_no_more_goes_than_is_missing);
     return suite_run(tc);
 }

@@ -689,6 +689,75 @@ START_TEST(test_rules_a_size_below_the_first_layout_is_invalid)
 }
 END_TEST
 
+/* ---- Costs that several threads set ---- */
+
+enum { COST_FROM = 100, COSTS = 400, SETTERS = 3 };
+static struct { brim_ref *ref; atomic_uint setting, looks; } costs;
+
+static void set_costs(unsigned id, void *arg)
+{
+    uint64_t state = id + 1;
+
+    (void)arg;
+    if (id == SETTERS) {
+        while (atomic_load(&costs.setting) > 0) {
+            size_t n = brim_ref_cost(costs.ref);
+
+            EXPECT_MSG(n >= COST_FROM && n < COST_FROM + COSTS, "a cost of %zu, which nobody set", n);
+            atomic_fetch_add(&costs.looks, 1);
+        }
+        return;
+    }
+    for (int i = 0; i < SCALED(4000) || atomic_load(&costs.looks) < 100; i++)
+        EXPECT(brim_ref_set_cost(costs.ref, COST_FROM + random_next(&state) % COSTS) == BRIM_OK);
+    atomic_fetch_sub(&costs.setting, 1);
+}
+
+static void set_costs_together(void)
+{
+    atomic_store(&costs.setting, SETTERS);
+    atomic_store(&costs.looks, 0);
+    crew_do(SETTERS + 1, set_costs, NULL);
+}
+
+/* ${_i}: 0 without overhead, 1 with it. */
+START_TEST(test_rules_a_cost_is_one_of_those_set)
+{
+    brim_options o = value_options(100000);
+    brim_cache *c;
+    size_t overhead, last;
+
+    o.charge_overhead = _i == 1;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, COST_FROM, &costs.ref), BRIM_OK);
+    overhead = brim_used(c) - COST_FROM;
+    set_costs_together();
+    last = brim_ref_cost(costs.ref);
+    ck_assert_uint_eq(brim_used(c), last + overhead);
+    ck_assert_uint_eq(brim_pinned(c), last + overhead);
+    ((value *)brim_ref_value(costs.ref))->cost = last;
+    brim_release(costs.ref);
+    finish(c);
+}
+END_TEST
+
+START_TEST(test_rules_uncharged_is_what_wrapped_values_cost_in_the_end)
+{
+    brim_cache *c = make_value_cache(100);
+    size_t last;
+
+    ck_assert_int_eq(brim_wrap(c, value_new(1, COST_FROM), COST_FROM, NULL, &costs.ref), BRIM_OK);
+    set_costs_together();
+    last = brim_ref_cost(costs.ref);
+    ck_assert_uint_eq(stats_of(c).uncharged, last);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ((value *)brim_ref_value(costs.ref))->cost = last;
+    brim_release(costs.ref);
+    ck_assert_uint_eq(stats_of(c).uncharged, 0);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("rules");
@@ -716,5 +785,7 @@ int main(void)
     tcase_add_loop_test(tc, test_rules_bad_limits_of_the_cache, 0, 3);
     tcase_add_loop_test(tc, test_rules_bad_entry_options, 0, 6);
     tcase_add_test(tc, test_rules_a_size_below_the_first_layout_is_invalid);
+    tcase_add_loop_test(tc, test_rules_a_cost_is_one_of_those_set, 0, 2);
+    tcase_add_test(tc, test_rules_uncharged_is_what_wrapped_values_cost_in_the_end);
     return suite_run(tc);
 }
