@@ -708,7 +708,7 @@ static void set_costs(unsigned id, void *arg)
         }
         return;
     }
-    for (int i = 0; i < SCALED(4000) || atomic_load(&costs.looks) < 100; i++)
+    for (int i = 0; i < SCALED(1000) || atomic_load(&costs.looks) < 100; i++)
         EXPECT(brim_ref_set_cost(costs.ref, COST_FROM + random_next(&state) % COSTS) == BRIM_OK);
     atomic_fetch_sub(&costs.setting, 1);
 }
