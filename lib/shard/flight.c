@@ -6,7 +6,7 @@ bool flight_init(struct flight *f, uint32_t place, struct thread *owner)
     f->place = place;
     f->refs = 1;
     f->last = &f->waiters;
-    atom_store_relaxed(&f->owner, owner); /* relaxed: the mutex publishes it (edge wait) */
+    atom_store_relaxed(&f->owner, owner); /* relaxed: the mutex publishes it (edge circle) */
     return cond_init(&f->ended);
 }
 
@@ -183,7 +183,7 @@ enum { STEPS = 1 << 16 }; /* of others' circles, which they find themselves */
  * Follow who waits for whom from ${self} on.  True: back to ${self}.  ${*path} is a sum over all steps: two walks with
  * the same sum have met the same waits, each of which then lasted from the one walk to the other.
  *
- * Sequentially consistent: of two threads that publish and then look, one at least sees the other's (edge wait).
+ * Sequentially consistent: of two threads that publish and then look, one at least sees the other's (edge circle).
  */
 static bool comes_back(struct thread *self, uint64_t *path)
 {
