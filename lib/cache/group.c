@@ -24,7 +24,7 @@ static void drop(struct brim_group *g)
 {
     struct brim_cache *c = g->cache;
 
-    /* Release: our use of it comes before its end; acquire: everybody else's (edge group). */
+    /* Release: our use of it comes before its end; acquire: everybody else's (as edge free). */
     if (atom_sub_acq_rel(&g->counts, (uint64_t)1) != 1)
         return;
     mem_free(&c->mem, g, sizeof *g, _Alignof(struct brim_group));
