@@ -319,10 +319,17 @@ START_TEST(no_load_begins_in_a_closed_group)
 }
 END_TEST
 
+/* Also where tests do not fork. */
+static void begin_anew(void)
+{
+    memset(states, 0, sizeof states);
+}
+
 int main(void)
 {
     TCase *tc = suite_case("extra");
 
+    tcase_add_checked_fixture(tc, begin_anew, NULL);
     tcase_add_test(tc, all_combinations_behind_keys_of_all_lengths);
     tcase_add_test(tc, it_expires_at_its_age);
     tcase_add_test(tc, it_expires_when_idle_and_uses_are_written_by_eighths);

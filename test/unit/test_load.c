@@ -73,7 +73,7 @@ START_TEST(memory_fails_at_each_allocation)
     heap h;
 
     c = cache_on(&h, 100);
-    e.max_idle = 1000;
+    e.max_idle = UINT64_MAX / 2;
     e.group = brim_group_new(c);
     o.entry = &e;
     ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK); /* stripes and the first slots are there */

@@ -132,10 +132,17 @@ START_TEST(a_kind_without_memory)
 }
 END_TEST
 
+/* Also where tests do not fork. */
+static void begin_anew(void)
+{
+    memset(order, 0, sizeof order);
+}
+
 int main(void)
 {
     TCase *tc = suite_case("queue");
 
+    tcase_add_checked_fixture(tc, begin_anew, NULL);
     tcase_add_test(tc, out_in_the_order_in);
     tcase_add_test(tc, dropped_it_takes_no_more);
     tcase_add_test(tc, counted_by_handle_and_kinds);

@@ -723,10 +723,17 @@ START_TEST(what_is_there_is_adopted_by_kind)
 }
 END_TEST
 
+/* Also where tests do not fork. */
+static void begin_anew(void)
+{
+    memset(&gone, 0, sizeof gone);
+}
+
 int main(void)
 {
     TCase *tc = suite_case("shard_evict");
 
+    tcase_add_checked_fixture(tc, begin_anew, NULL);
     tcase_add_test(tc, a_sweep_stops_where_it_is_told);
     tcase_add_test(tc, those_of_a_kind_and_some_to_keep);
     tcase_add_test(tc, held_ones_stay_or_only_leave);

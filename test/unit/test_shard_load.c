@@ -26,12 +26,12 @@ static struct flight *flight_of(unsigned i, const struct extra *x)
     return f;
 }
 
+static uint64_t keys[FLIGHTS];
+
 static struct shard_ask ask_for(unsigned i)
 {
-    static uint64_t keys[FLIGHTS];
     struct shard_ask a = {.hash = hash_of(i), .now = 1000, .key = &keys[i], .len = sizeof keys[i], .frame = 5, .self = self};
 
-    keys[i] = i;
     return a;
 }
 
@@ -600,10 +600,19 @@ START_TEST(the_last_one_frees_it)
 }
 END_TEST
 
+/* Also where tests do not fork. */
+static void begin_anew(void)
+{
+    for (uint64_t i = 0; i < FLIGHTS; i++)
+        keys[i] = i;
+    memset(&group, 0, sizeof group);
+}
+
 int main(void)
 {
     TCase *tc = suite_case("shard_load");
 
+    tcase_add_checked_fixture(tc, begin_anew, NULL);
     tcase_add_test(tc, claimed_once_then_busy);
     tcase_add_test(tc, who_asks_is_dated_and_may_wait);
     tcase_add_test(tc, what_is_there_is_a_hit);

@@ -206,10 +206,17 @@ START_TEST(told_or_canceled)
 }
 END_TEST
 
+/* Also where tests do not fork. */
+static void begin_anew(void)
+{
+    memset(order, 0, sizeof order);
+}
+
 int main(void)
 {
     TCase *tc = suite_case("wait");
 
+    tcase_add_checked_fixture(tc, begin_anew, NULL);
     tcase_add_test(tc, records_and_their_names);
     tcase_add_test(tc, the_last_given_back_is_next_and_has_another_name);
     tcase_add_test(tc, names_of_nothing);
