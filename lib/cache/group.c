@@ -23,9 +23,14 @@ static void count(struct brim_group *g)
 static void drop(struct brim_group *g)
 {
     struct brim_cache *c = g->cache;
+    uint64_t counts;
 
-    /* Release: our use of it comes before its end; acquire: everybody else's (as edge free). */
-    if (atom_sub_acq_rel(&g->counts, (uint64_t)1) != 1)
+    /* Release: our use of it comes before its end; acquire: everybody else's (edge free). */
+    if (PLANTED(group_drop_relaxed))
+        counts = atom_sub_relaxed(&g->counts, (uint64_t)1);
+    else
+        counts = atom_sub_acq_rel(&g->counts, (uint64_t)1);
+    if (counts != 1)
         return;
     mem_free(&c->mem, g, sizeof *g, _Alignof(struct brim_group));
     cache_drop_live(c, thread_self());

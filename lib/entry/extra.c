@@ -156,7 +156,10 @@ void extra_load_ends(struct entry *e)
     struct extra_groups *g = extra_groups_of(e);
 
     for (uint64_t i = 0; g != NULL && i < g->count; i++)
-        (void)atom_sub_seq_cst(&g->member[i].group->loads, (uint64_t)1);
+        if (PLANTED(extra_load_ends_relaxed))
+            (void)atom_sub_relaxed(&g->member[i].group->loads, (uint64_t)1);
+        else
+            (void)atom_sub_seq_cst(&g->member[i].group->loads, (uint64_t)1);
 }
 
 /* Sequentially consistent: of a load that begins and a closing one sees the other (edge close). */

@@ -150,7 +150,7 @@ static void tell_one(struct flight *f, struct waiter *w, brim_status status, int
     unlist(f, w);
     w->told = true;
     /* It waits for nothing any more, also before it wakes: else who waits for it now would see a circle. */
-    if (w->later == NULL && w->thread != NULL && !w->thread->reader.shared)
+    if (!PLANTED(flight_told_still_waits) && w->later == NULL && w->thread != NULL && !w->thread->reader.shared)
         atom_store_seq_cst(&w->thread->waits_for, NULL);
     w->status = shares ? status : BRIM_PENDING;
     w->reason = shares && status == BRIM_FAILED ? reason : 0;

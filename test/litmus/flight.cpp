@@ -6,6 +6,7 @@
 // plant: flight_wakes_nobody
 // plant: flight_looks_relaxed
 // plant: flight_looks_once
+// plant: flight_told_still_waits
 // plant: flight_waits_relaxed
 #include "shard.h"
 
@@ -544,14 +545,14 @@ int main(int argc, char **argv)
     if (status == 0)
         status = litmus_main<circle_canceled>(argc, argv, 10000, 1);
     if (status == 0)
-        status = litmus_main<asked_at_once>(argc, argv, 20000, 1);
+        status = litmus_main<asked_at_once>(argc, argv, 10000, 1);
     if (status == 0)
-        status = litmus_main<failed>(argc, argv, 20000, 1);
+        status = litmus_main<failed>(argc, argv, 10000, 1);
     if (status == 0)
-        status = litmus_main<overtaken>(argc, argv, 20000, 1);
+        status = litmus_main<overtaken>(argc, argv, 10000, 1);
     if (status == 0)
-        status = litmus_main<canceled>(argc, argv, 20000, 1);
+        status = litmus_main<canceled>(argc, argv, 10000, 1);
     if (status == 0)
-        status = litmus_main<told_later>(argc, argv, 20000, 2);
-    return status != 0 ? status : litmus_main<cache_freed>(argc, argv, 20000, 1);
+        status = litmus_main<told_later>(argc, argv, 10000, 2);
+    return status != 0 ? status : litmus_main<cache_freed>(argc, argv, 10000, 1);
 }

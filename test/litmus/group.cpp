@@ -1,67 +1,104 @@
 // SPDX-License-Identifier: MIT
 //
-// Groups and ages, as entries look at them.  Of a closing and a load that begins one sees the other; who sees that a
-// group was invalidated sees what was done before; what somebody has seen expired nobody's late use brings back.
+// Groups and ages.  Of a closing and a load that begins one sees the other; who sees that a group was invalidated sees
+// what was done before; what somebody has seen expired nobody's late use brings back; a group ends after all use of it.
 // plant: extra_load_relaxed
 // plant: extra_load_looks_first
+// plant: extra_load_ends_relaxed
 // plant: extra_generation_relaxed
 // plant: extra_use_stores
 // plant: extra_expiry_unsaid
+// plant: group_drop_relaxed
 #include "litmus.h"
 
 #include "entry/extra.c"
 
-struct grouped { // what it has follows at once: its key is empty
-    entry e;
-    uint64_t count;
-    extra_member member[1];
+#define BRIM_CACHE_CACHE_H // what group.c needs of a cache
+struct thread;
+struct tally {
+    int none;
+};
+struct brim_cache {
+    brim_allocator mem;
+    tally live;
+    ATOM(uint64_t) group_clock;
+    struct {
+        ATOM(uint64_t) invalidations;
+    } common;
+};
+static rl::var<int> *group_memory; // of the running schedule; NULL: no group ends
+static void free_group()
+{
+    RL_ASSERT((*group_memory)($) == 1);
+    (*group_memory)($) = 0;
+}
+#define _Alignof alignof
+#define mem_alloc_zeroed(mem, n, align) NULL
+#define mem_free(mem, p, n, align) free_group()
+#define thread_self() NULL
+#define tally_add(tally, thread) ((void)(tally))
+#define cache_drop_live(cache, thread) ((void)(cache))
+
+#include "cache/group.c"
+
+// A group of a cache, and an entry in it.
+template <typename Self, int THREADS> struct one_group : rl::test_suite<Self, THREADS> {
+    brim_cache c;
+    brim_group g;
+    struct grouped { // what it has follows at once: its key is empty
+        entry e;
+        uint64_t count;
+        extra_member member[1];
+    } x;
+
+    void before()
+    {
+        group_memory = NULL;
+        atom_store_relaxed(&c.group_clock, 0);
+        atom_store_relaxed(&c.common.invalidations, 0);
+        g.cache = &c;
+        atom_store_relaxed(&g.counts, 1);
+        atom_store_relaxed(&g.raised, 0);
+        atom_store_relaxed(&g.state.generation, 0);
+        atom_store_relaxed(&g.state.loads, 0);
+        x.e.key_len8 = 0;
+        x.e.kind_flags = ENTRY_GROUPS;
+        x.count = 1;
+        x.member[0].group = &g.state;
+        x.member[0].generation = 0;
+    }
 };
 
-static void group(grouped *g, group_state *s)
-{
-    atom_store_relaxed(&s->generation, 0);
-    atom_store_relaxed(&s->loads, 0);
-    g->e.key_len8 = 0;
-    g->e.kind_flags = ENTRY_GROUPS;
-    g->count = 1;
-    g->member[0].group = s;
-    g->member[0].generation = 0;
-}
-
 // The program closes what the group's loads read from, once the group is closed and none is under way.
-struct closing : rl::test_suite<closing, 2> {
-    grouped g;
-    group_state s;
+struct closing : one_group<closing, 2> {
     rl::var<int> file;
 
     void before()
     {
-        group(&g, &s);
+        one_group::before();
         file($) = 1;
     }
 
     void thread(unsigned i)
     {
         if (i == 0) {
-            (void)atom_add_seq_cst(&s.generation, 2 | GROUP_CLOSED); // as brim_group_close
-            if (atom_load_seq_cst(&s.loads) == 0)
+            brim_group_close(&g);
+            if (brim_group_loads(&g) == 0)
                 file($) = 0;
-        } else if (extra_load_begins(&g.e)) {
+        } else if (extra_load_begins(&x.e)) {
             RL_ASSERT(file($) == 1);
             interesting++;
-            extra_load_ends(&g.e);
+            extra_load_ends(&x.e);
         }
     }
 };
 
-struct invalidation : rl::test_suite<invalidation, 2> {
-    grouped g;
-    group_state s;
+struct invalidation : one_group<invalidation, 2> {
     rl::var<int> before_it;
 
     void before()
     {
-        group(&g, &s);
+        one_group::before();
         before_it($) = 0;
     }
 
@@ -69,11 +106,36 @@ struct invalidation : rl::test_suite<invalidation, 2> {
     {
         if (i == 0) {
             before_it($) = 1;
-            (void)atom_add_seq_cst(&s.generation, 2); // as brim_group_invalidate
-        } else if (extra_look(&g.e, 0, false) == EXTRA_STALE_GROUP) {
+            brim_group_invalidate(&g);
+        } else if (extra_look(&x.e, 0, false) == EXTRA_STALE_GROUP) {
             RL_ASSERT(before_it($) == 1);
             interesting++;
         }
+    }
+};
+
+// The last of a group's handles and entries frees it, after all use of it.
+struct dropped : one_group<dropped, 2> {
+    rl::var<int> memory;
+
+    void before()
+    {
+        one_group::before();
+        memory($) = 1;
+        group_memory = &memory;
+        (void)brim_group_copy(&g);
+    }
+
+    void thread(unsigned)
+    {
+        RL_ASSERT(memory($) == 1);
+        brim_group_drop(&g);
+    }
+
+    void after()
+    {
+        RL_ASSERT(memory($) == 0);
+        interesting++;
     }
 };
 
@@ -107,8 +169,11 @@ struct expiry : rl::test_suite<expiry, 3> {
 
 int main(int argc, char **argv)
 {
-    int failed = litmus_main<closing>(argc, argv, 50000, 4);
+    int status = litmus_main<closing>(argc, argv, 50000, 4);
 
-    failed = failed != 0 ? failed : litmus_main<invalidation>(argc, argv, 20000, 4);
-    return failed != 0 ? failed : litmus_main<expiry>(argc, argv, 50000, 3);
+    if (status == 0)
+        status = litmus_main<invalidation>(argc, argv, 20000, 4);
+    if (status == 0)
+        status = litmus_main<dropped>(argc, argv, 10000, 4);
+    return status != 0 ? status : litmus_main<expiry>(argc, argv, 50000, 3);
 }
