@@ -65,12 +65,19 @@ void brim_group_drop(brim_group *g)
 
 /*
  * Before the generation rises: who claimed before this call has an older time, and sees this one once we have returned.
- * The latest stays, whoever writes last.
+ * Release: who claimed with this time sees what was changed before the call (edge late).  The latest stays, whoever
+ * writes last.
  */
 static void note_time(struct brim_group *g)
 {
-    uint64_t time = atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1, was = atom_load_relaxed(&g->raised);
+    uint64_t time, was = atom_load_relaxed(&g->raised);
 
+    if (PLANTED(group_time_relaxed))
+        time = atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1;
+    else
+        time = atom_add_acq_rel(&g->cache->group_clock, (uint64_t)1) + 1;
+    if (PLANTED(group_time_stores))
+        atom_store_relaxed(&g->raised, time);
     while (was < time && !atom_cas_relaxed(&g->raised, &was, time)) {
     }
 }
@@ -129,7 +136,9 @@ static brim_status join(const struct brim_cache *c, brim_group *g, struct extra 
         return BRIM_INVALID;
     if (names(x, g))
         return BRIM_OK;
-    generation = atom_load_acquire(&g->state.generation);
+    /* Acquire: with the generation comes when it rose (edge late). */
+    generation = PLANTED(group_join_relaxed) ? atom_load_relaxed(&g->state.generation)
+                                             : atom_load_acquire(&g->state.generation);
     if (generation & GROUP_CLOSED)
         return BRIM_CANCELED;
     x->member[x->groups].group = &g->state;

@@ -111,7 +111,7 @@ static struct brim_load *load_alloc(const struct insertion *in, uint64_t hash, s
     memset(l, 0, sizeof *l);
     l->cache = in->cache;
     l->in = *in;
-    l->claimed = atom_load_relaxed(&l->cache->group_clock); /* relaxed: see groups_raised_since */
+    l->claimed = atom_load_acquire(&l->cache->group_clock); /* what it will load was not read before (edge late) */
     l->hash = hash;
     l->by_loader = by_loader;
     if (flight_init(&l->flight, hash_place(hash), !by.t->reader.shared ? by.t : NULL))

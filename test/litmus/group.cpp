@@ -9,6 +9,9 @@
 // plant: extra_use_stores
 // plant: extra_expiry_unsaid
 // plant: group_drop_relaxed
+// plant: group_time_relaxed
+// plant: group_time_stores
+// plant: group_join_relaxed
 #include "litmus.h"
 
 #include "entry/extra.c"
@@ -114,6 +117,47 @@ struct invalidation : one_group<invalidation, 2> {
     }
 };
 
+// A load whose result is to be in the group only when it is done, of what is changed and the group invalidated meanwhile;
+// somebody else invalidates it too.
+struct late : one_group<late, 3> {
+    rl::atomic<int> source;
+    int loaded;
+    bool joined;
+
+    void before()
+    {
+        one_group::before();
+        source($) = 1;
+        joined = false;
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            brim_entry_options o = {};
+            struct extra found = {};
+            uint64_t claimed = atom_load_acquire(&c.group_clock); // as load_alloc
+            loaded = source.load(rl::memory_order_relaxed);
+            o.group = &g;
+            joined = group_join(&c, &o, &found) == BRIM_OK && !groups_raised_since(&found, claimed);
+            x.member[0] = found.member[0];
+        } else if (i == 1) {
+            source.store(2, rl::memory_order_relaxed);
+            brim_group_invalidate(&g);
+        } else {
+            brim_group_invalidate(&g);
+        }
+    }
+
+    void after()
+    {
+        if (joined && extra_look(&x.e, 0, false) == EXTRA_FRESH) {
+            RL_ASSERT(loaded == 2);
+            interesting++;
+        }
+    }
+};
+
 // The last of a group's handles and entries frees it, after all use of it.
 struct dropped : one_group<dropped, 2> {
     rl::var<int> memory;
@@ -173,6 +217,8 @@ int main(int argc, char **argv)
 
     if (status == 0)
         status = litmus_main<invalidation>(argc, argv, 20000, 4);
+    if (status == 0)
+        status = litmus_main<late>(argc, argv, 50000, 2);
     if (status == 0)
         status = litmus_main<dropped>(argc, argv, 10000, 4);
     return status != 0 ? status : litmus_main<expiry>(argc, argv, 50000, 3);
