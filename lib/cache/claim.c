@@ -17,18 +17,6 @@ static brim_status answer(struct request *r, brim_status status, brim_ref **ref,
     return status;
 }
 
-/* After a miss. */
-static brim_status claim_missed(struct request *r, brim_ref **ref, brim_load **load)
-{
-    struct brim_cache *c = r->cache;
-    brim_status status;
-
-    tally_add(&c->live, thread_self()); /* a callback may free the cache */
-    status = answer(r, request_ask(r), ref, load);
-    cache_drop_live(c, thread_self());
-    return status;
-}
-
 /* What request_begin said. */
 static brim_status claim(struct request *r, brim_status status, struct entry_list *last, brim_ref **ref, brim_load **load)
 {
@@ -37,9 +25,9 @@ static brim_status claim(struct request *r, brim_status status, struct entry_lis
         dispose_lasts(last);
         return status;
     }
-    tally_add(&r->cache->live, r->by.t);
+    tally_add(&r->cache->live, r->by.t); /* a callback may free the cache */
     request_missed(r, last);
-    status = claim_missed(r, ref, load);
+    status = answer(r, request_ask(r), ref, load);
     cache_drop_live(r->cache, r->by.t);
     return status;
 }
@@ -121,7 +109,7 @@ brim_status brim_claim_async(brim_cache *c, const void *key, size_t key_len, con
 
 /* ---- Many */
 
-/* One that the look-up of all has missed. */
+/* One that the look-up of all has missed.  The caller keeps the cache alive. */
 static brim_status claim_one(struct brim_cache *c, const brim_bytes *key, const brim_claim_options *o, brim_ref **ref,
                              brim_load **load)
 {
@@ -135,7 +123,7 @@ static brim_status claim_one(struct brim_cache *c, const brim_bytes *key, const 
     r.timeout_ms = 0;
     request_key(&r, key->data, key->len, hash_bytes(&c->hash, key->data, key->len));
     kind_count(r.in.kind, r.by.t, misses, 1);
-    return claim_missed(&r, ref, load);
+    return answer(&r, request_ask(&r), ref, load);
 }
 
 /* Each reason is written where the last failure's stays. */

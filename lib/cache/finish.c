@@ -99,7 +99,7 @@ brim_status load_finish(struct brim_load *l, struct entry *e, void *value, size_
 
     if (e->work == policy_pack_work(0))
         e->work = policy_pack_work(taken);
-    (void)insert_set_value(&l->in, e, value, cost);
+    insert_set_value(&l->in, e, value, cost);
     status = try_publish(l, e, cost, taken, &waiters, &left);
     if (status != BRIM_OK)
         share_outside(l, e, cost, taken, &waiters);

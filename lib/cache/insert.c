@@ -64,7 +64,7 @@ void insert_fill(const struct insertion *in, struct entry *e)
         atom_store_relaxed(&in->cache->ages, 1); /* relaxed: before it is linked */
 }
 
-size_t insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost)
+void insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost)
 {
     struct brim_cache *c = in->cache;
     size_t charge = cost + (c->charge_overhead ? cache_overhead(c, extra_size_of(e)) : 0);
@@ -74,7 +74,6 @@ size_t insert_set_value(const struct insertion *in, struct entry *e, void *value
     atom_store_relaxed(&e->next, cache_birth(c, in->refs > 0));
     if (entry_flags(e) & ENTRY_AGES)
         extra_born(e, cache_now(c));
-    return charge;
 }
 
 static struct entry *make_entry(const struct insertion *in, struct thread *t, uint64_t hash)
@@ -84,7 +83,7 @@ static struct entry *make_entry(const struct insertion *in, struct thread *t, ui
     if (e == NULL)
         return NULL;
     insert_fill(in, e);
-    (void)insert_set_value(in, e, in->value, in->cost);
+    insert_set_value(in, e, in->value, in->cost);
     return e;
 }
 

@@ -50,9 +50,9 @@ void insert_fill(const struct insertion *in, struct entry *e);
 
 /*
  * insert_set_value(in, e, value, cost):
- * ${e}, filled, is born now, with this value.  Returns its charge.
+ * ${e}, filled, is born now, with this value, and charged for it.
  */
-size_t insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost);
+void insert_set_value(const struct insertion *in, struct entry *e, void *value, size_t cost);
 
 /*
  * insert_uncharge(in, e, cost):

@@ -62,22 +62,19 @@ static void number_give_back(const struct kind *k)
 enum { LATE_SLOT_OF = KIND_SLOTS - 1 };
 
 /* Bits of those that ${c}'s kinds have. */
-static unsigned slots_taken(const struct brim_cache *c, unsigned *n)
+static unsigned slots_taken(const struct brim_cache *c)
 {
     unsigned taken = 0;
 
-    *n = 0;
-    for (const struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next) {
+    for (const struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next)
         taken |= 1u << k->number % KIND_SLOTS;
-        ++*n;
-    }
     return taken;
 }
 
 /* One from a place on that differs by cache, so that numbers are used evenly; the late kinds' is the one before it. */
 static unsigned choose_slot(const struct brim_cache *c)
 {
-    unsigned first = (unsigned)((uintptr_t)c >> 12) % KIND_SLOTS, n, taken = slots_taken(c, &n);
+    unsigned first = (unsigned)((uintptr_t)c >> 12) % KIND_SLOTS, taken = slots_taken(c);
 
     for (unsigned i = 0; i < LATE_SLOT_OF; i++) {
         unsigned slot = (first + i) % KIND_SLOTS;
@@ -153,13 +150,13 @@ static struct kind *kind_new(struct brim_cache *c, const brim_kind *user)
 /* NULL: ${k} is in the list.  Else who is there instead; or ${k}, and another has taken its slot or room meanwhile. */
 static struct kind *push_new(struct brim_cache *c, struct kind *k)
 {
-    unsigned slot = k->number % KIND_SLOTS, n;
+    unsigned slot = k->number % KIND_SLOTS;
     struct kind *other;
 
     lock_acquire(&c->kind_lock);
     other = kind_look_up(c, k->user);
     k->shares_slot = is_late_slot(c, slot);
-    if (other == NULL && !k->shares_slot && (slots_taken(c, &n) & 1u << slot))
+    if (other == NULL && !k->shares_slot && (slots_taken(c) & 1u << slot))
         other = k;
     if (other == NULL && validate(c, k->user) != BRIM_OK)
         other = k; /* another's limits have been promised meanwhile */

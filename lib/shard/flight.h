@@ -72,7 +72,8 @@ struct flights {
 
 /*
  * flight_init(f, place, owner):
- * Make ${f}, zeroed, one of a key with that ${place}, not yet in a table and without an entry.  False: no memory for its condition.  No mutex needed.
+ * Make ${f}, zeroed, one of a key with that ${place}, not yet in a table and without an entry.  False: no memory for its
+ * condition.  No mutex needed.
  */
 bool flight_init(struct flight *f, uint32_t place, struct thread *owner);
 

@@ -328,8 +328,8 @@ enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe 
 /*
  * shard_end(sh, f, status, reason, result, refs, until, told):
  * ${f} ends without publishing; its claimer's count on it stays.  OK: ${result}, never published, becomes uncharged and
- * gets ${refs} and a hold for each who waits.  FAILED with ${until}: it is remembered until then, unless it was overtaken; then the table
- * has a count.  Returns how many shared it.
+ * gets ${refs} and a hold for each who waits.  FAILED with ${until}: it is remembered until then, unless it was overtaken;
+ * then the table has a count.  Returns how many shared it.
  */
 uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int reason, struct entry *result,
                    unsigned refs, uint64_t until, struct waiter **told);

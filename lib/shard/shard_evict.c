@@ -31,17 +31,18 @@ static bool is_used_since(const struct shard_sweep *w, const struct entry *e)
     return (int32_t)(stamp_frame(stamp) - w->before_frame) >= 0;
 }
 
-/* Evicting it would free nothing yet, and enough of that sort is on its way. */
-static bool waits_in_vain(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
+/* Evicting it frees nothing yet: its owner is to destroy it. */
+static bool is_queued(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
 {
-    return unlikely(w->queues) && w->queue_need == 0 && sh->common->limit_of(e)->queued;
+    return unlikely(w->queues) && sh->common->limit_of(e)->queued;
 }
 
 static bool spared(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
 {
     return e == w->keep || (w->like != NULL && e->place == w->like->place) ||
            (w->kind >= 0 && entry_kind(e) != (unsigned)w->kind) || (w->by_use && is_used_since(w, e)) ||
-           (w->cause == BRIM_EVICTED && level_of(sh, e) > w->frame_too) || waits_in_vain(sh, w, e);
+           (w->cause == BRIM_EVICTED && level_of(sh, e) > w->frame_too) ||
+           (w->queue_need == 0 && is_queued(sh, w, e));
 }
 
 static bool wants_more(const struct shard_sweep *w)
@@ -58,11 +59,6 @@ static void count_taken(struct shard_sweep *w, size_t freed, bool queued)
     else
         w->freed += freed;
     w->taken++;
-}
-
-static bool is_queued(const struct shard *sh, const struct shard_sweep *w, const struct entry *e)
-{
-    return unlikely(w->queues) && sh->common->limit_of(e)->queued;
 }
 
 /* Of the sum that its kind's floor is about.  False: that would go below it. */
