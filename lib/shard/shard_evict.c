@@ -96,11 +96,14 @@ static bool take_locked(struct shard *sh, struct entry *e, bool chosen, struct s
     return true;
 }
 
-/* ${e} is stale: it goes, for that cause, whatever else; if it is held it frees nothing yet. */
+/*
+ * ${e} is stale: it goes, for that cause, whatever else; if it is held it frees nothing yet, and of another kind nothing
+ * of what is wanted.
+ */
 static void take_stale_locked(struct shard *sh, struct entry *e, enum extra_state state, struct shard_sweep *w,
                               struct stripe *st, struct entry_list *left)
 {
-    size_t cost = entry_cost(e);
+    size_t cost = w->kind < 0 || entry_kind(e) == (unsigned)w->kind ? entry_cost(e) : 0;
     bool queued = is_queued(sh, w, e);
 
     if (shard_evict_locked(sh, e, shard_cause(state, BRIM_EVICTED), SHARD_UNTOLD, w->claim, st, left))

@@ -552,6 +552,27 @@ START_TEST(test_kinds_a_ceiling_below_what_is_held_says_full)
 }
 END_TEST
 
+/* What is stale of others goes on the way, and is no part of what is wanted. */
+START_TEST(test_kinds_a_lowered_ceiling_is_reached_past_what_is_stale_of_others)
+{
+    brim_cache *c = cache_of(shard_counts[_i]);
+    brim_entry_options e;
+
+    brim_entry_options_init(&e);
+    e.kind = &other;
+    e.group = brim_group_new(c);
+    fill(c, &plain, FIRST, 50, 1);
+    for (uint64_t key = OTHERS; key < OTHERS + 50; key++)
+        ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(key), value_new(key, 1), 1, &e, NULL), BRIM_OK);
+    brim_group_invalidate(e.group);
+    ck_assert_int_eq(brim_kind_set_limits(c, &plain, 0, 10), BRIM_OK);
+    ck_assert_uint_le(used_by(c, &plain), 10);
+    ck_assert_uint_ge(found(c, FIRST, 50), 9);
+    brim_group_drop(e.group);
+    finish(c);
+}
+END_TEST
+
 /* What has left and is not destroyed, for somebody holds it or may have borrowed it, is there as well. */
 START_TEST(test_kinds_a_late_ceiling_counts_what_has_left_too)
 {
@@ -1135,6 +1156,7 @@ int main(void)
     tcase_add_loop_test(tc, test_kinds_a_late_ceiling_counts_what_is_there, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_a_late_floor_counts_what_is_there, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_a_ceiling_below_what_is_held_says_full, 0, SHARD_COUNTS);
+    tcase_add_loop_test(tc, test_kinds_a_lowered_ceiling_is_reached_past_what_is_stale_of_others, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_a_late_ceiling_counts_what_has_left_too, 0, 2);
     tcase_add_loop_test(tc, test_kinds_limits_taken_back_and_given_again, 0, SHARD_COUNTS);
     tcase_add_test(tc, test_kinds_limits_replace_those_of_the_kind);

@@ -465,11 +465,30 @@ START_TEST(eviction_takes_the_stale_it_meets)
     ck_assert_uint_eq(gone_bits(5), 0x1f);
     ck_assert_uint_eq(gone.causes[cause], 5);
     ck_assert_uint_eq(gone.freed, 4);
-    ck_assert_uint_eq(w.freed, 8);
+    ck_assert_uint_eq(w.freed, 0); /* nothing of the kind that is wanted */
     ck_assert_uint_eq(w.taken, 4);
     ck_assert_uint_eq(items[0].e.eviction, ENTRY_CLAIMED);
     ck_assert_uint_eq(items[3].e.eviction, 0);
     expect_sums(0, 0, 2);
+    unmake();
+}
+END_TEST
+
+/* ${_i}: 0 of any kind; 1 of its own: then it counts. */
+START_TEST(the_stale_of_what_is_wanted_counts)
+{
+    struct extra x = grouped();
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+
+    make(0);
+    for (unsigned i = 0; i < 5; i++)
+        link_item(i, 2, 0, &x, 1000, 0);
+    ck_assert_ptr_nonnull(find(3));
+    invalidate();
+    w.kind = _i == 0 ? -1 : (int)entry_kind(&items[0].e);
+    evict(&w);
+    ck_assert_uint_eq(w.freed, 8);
+    ck_assert_uint_eq(w.taken, 4);
     unmake();
 }
 END_TEST
@@ -749,6 +768,7 @@ int main(void)
     tcase_add_loop_test(tc, only_what_was_evicted_is_remembered, 0, 2);
     tcase_add_test(tc, all_held_nothing_goes);
     tcase_add_loop_test(tc, eviction_takes_the_stale_it_meets, 0, 4);
+    tcase_add_loop_test(tc, the_stale_of_what_is_wanted_counts, 0, 2);
     tcase_add_test(tc, without_a_time_ages_are_not_looked_at);
     tcase_add_test(tc, what_is_fresh_is_counted_and_taken);
     tcase_add_test(tc, nothing_to_sweep);
