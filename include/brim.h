@@ -281,8 +281,8 @@ enum { BRIM_AGES = 16 };
 
 /*
  * Statistics, all from the cache's birth on.  Exact while nobody else calls; else each is near what it was.
- * With a kind, those marked k are that kind's and the others 0.  A cache keeps hits, misses and pins apart for
- * its first 15 kinds; the others share a count, and each is given 0.
+ * With a kind, those marked k are that kind's and the others 0.  A cache keeps hits and pins apart for its first
+ * 15 kinds; the others share a count, and each is given 0.
  */
 typedef struct brim_stats {
     size_t size;         /* of what was filled in */

@@ -13,6 +13,8 @@ static size_t overhead(const brim_cache *c)
 
     for (unsigned i = 0; i < c->shard_count; i++)
         n += atom_load_relaxed(&c->shards[i].bytes);
+    for (const struct kind *k = atom_load_acquire(&((brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next)
+        n += sizeof *k;
     return n;
 }
 
