@@ -130,14 +130,80 @@ static void *bump(struct slab_arena *a, size_t size)
     return p;
 }
 
+/* ---- The depot */
+
+_Static_assert(offsetof(struct slab_batch, link) == offsetof(struct slab_slot, link), "a batch begins as a slot");
+
+/* NULL: nothing. */
+static void depot_push(struct slab *s, unsigned class, struct slab_slot *first, size_t count)
+{
+    struct slab_batch *b = (struct slab_batch *)(void *)first;
+
+    if (b == NULL)
+        return;
+    lock_acquire(&s->lock);
+    b->count = count;
+    b->next = s->depot[class];
+    s->depot[class] = b;
+    atom_store_relaxed(&s->batches[class], atom_load_relaxed(&s->batches[class]) + 1); /* relaxed: a hint */
+    lock_release(&s->lock);
+}
+
+static struct slab_slot *depot_pop(struct slab *s, unsigned class, size_t *count)
+{
+    struct slab_batch *b;
+
+    if (atom_load_relaxed(&s->batches[class]) == 0) /* relaxed: a hint */
+        return NULL;
+    lock_acquire(&s->lock);
+    b = s->depot[class];
+    if (b != NULL) {
+        s->depot[class] = b->next;
+        *count = b->count;
+        atom_store_relaxed(&s->batches[class], atom_load_relaxed(&s->batches[class]) - 1);
+    }
+    lock_release(&s->lock);
+    return (struct slab_slot *)(void *)b;
+}
+
+/* ---- Slots */
+
+static bool has_passed(const struct slab_class *k)
+{
+    return k->waiting != NULL && epoch_passed(&epoch_process, k->stamp);
+}
+
+/* The batch, which nobody can see any more, is free. */
+static void keep_batch(struct slab_class *k)
+{
+    atom_store_relaxed(&k->waiting_last->link, (uintptr_t)k->free | 1); /* relaxed: as in push */
+    k->free = k->waiting;
+    k->free_count += k->waiting_count;
+    k->waiting = NULL;
+}
+
 /* Move the batch to the free list if nobody can see it any more.  The window we are in began after its stamp. */
 static void reclaim(struct slab_class *k)
 {
-    if (k->waiting == NULL || !epoch_passed(&epoch_process, k->stamp))
-        return;
-    atom_store_relaxed(&k->waiting_last->link, (uintptr_t)k->free | 1); /* relaxed: as in push */
-    k->free = k->waiting;
+    if (has_passed(k))
+        keep_batch(k);
+}
+
+/* The same; but what is more than enough is returned, for the depot. */
+static struct slab_slot *reclaim_some(struct slab_class *k, size_t *count)
+{
+    struct slab_slot *batch = k->waiting;
+
+    if (!has_passed(k))
+        return NULL;
+    *count = k->waiting_count;
+    if (k->free_count < k->batch) {
+        keep_batch(k);
+        return NULL;
+    }
+    atom_store_relaxed(&k->waiting_last->link, (uintptr_t)1); /* relaxed: as in push */
     k->waiting = NULL;
+    return batch;
 }
 
 static void *take(struct slab_arena *a, unsigned class)
@@ -151,7 +217,28 @@ static void *take(struct slab_arena *a, unsigned class)
         reclaim(k);
     }
     slot = pop(&k->free);
+    k->free_count -= slot != NULL;
     return slot != NULL ? slot : bump(a, slot_size[class]);
+}
+
+/* A batch from the depot.  False: there is none. */
+static bool add_batch(struct slab *s, struct thread *t, unsigned class)
+{
+    size_t count;
+    struct slab_slot *batch = depot_pop(s, class, &count);
+    struct slab_class *k;
+
+    if (batch == NULL)
+        return false;
+    k = &arena_enter(s, t)->class[class];
+    if (k->free == NULL) {
+        k->free = batch;
+        k->free_count = count;
+        batch = NULL;
+    }
+    arena_leave(s, t);
+    depot_push(s, class, batch, count); /* others who share the arena were first */
+    return true;
 }
 
 static bool add_region(struct slab *s, struct thread *t, size_t size)
@@ -186,7 +273,7 @@ void *slab_alloc(struct slab *s, struct thread *t, size_t size)
         size_t region = a->region_size;
 
         arena_leave(s, t);
-        if (slot != NULL || !add_region(s, t, region))
+        if (slot != NULL || (!add_batch(s, t, class) && !add_region(s, t, region)))
             return slot;
     }
 }
@@ -202,6 +289,7 @@ static void close_batch(struct slab_class *k)
     k->closed = now;
     k->waiting = k->recent;
     k->waiting_last = k->recent_last;
+    k->waiting_count = k->weight;
     k->stamp = epoch_stamp(&epoch_process);
     k->recent = NULL;
     k->weight = k->next_look = 0;
@@ -211,15 +299,18 @@ static void close_batch(struct slab_class *k)
 void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class)
 {
     struct slab_class *k = &arena_enter(s, t)->class[class];
-    struct slab_slot *slot = p, *large = NULL;
+    struct slab_slot *slot = p, *large = NULL, *spare = NULL;
+    size_t count = 0;
 
     if (k->recent == NULL)
         k->recent_last = slot;
     push(&k->recent, slot);
     k->weight += class == SLAB_LARGE ? 1 + *large_base(slot) / 64 : 1;
     if (k->weight >= (k->next_look != 0 ? k->next_look : k->batch)) {
-        reclaim(k);
-        if (class == SLAB_LARGE) {
+        if (class != SLAB_LARGE) {
+            spare = reclaim_some(k, &count);
+        } else {
+            reclaim(k);
             large = k->free;
             k->free = NULL;
         }
@@ -230,4 +321,5 @@ void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class)
     }
     arena_leave(s, t);
     large_free_list(s, large);
+    depot_push(s, class, spare, count);
 }

@@ -10,6 +10,8 @@
  * that it has gone (entry/entry.h).  Regions go back to the allocator with the cache.
  *
  * Threads with low numbers have an arena of their own, which they use in windows; all others share one, with a lock.
+ * What one gets back beyond what it needs goes to a depot, a batch at a time, for all to take from before they ask for
+ * new memory: else, where one thread inserts and another removes, the one would for ever ask for what the other keeps.
  */
 #ifndef BRIM_PART_SLAB_H
 #define BRIM_PART_SLAB_H
@@ -18,7 +20,7 @@
 #include "base/mem.h"
 #include "part/window.h"
 
-enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH_LEAST = 64, SLAB_BATCH_MOST = 1024 };
+enum { SLAB_CLASSES = 4, SLAB_LARGE = 3, SLAB_ARENAS = 16, SLAB_BATCH_LEAST = 16, SLAB_BATCH_MOST = 1024 };
 
 struct slab_slot {
     uint64_t opaque[2];
@@ -30,12 +32,20 @@ struct slab_class {
     struct slab_slot *recent;  /* given back since the batch was closed */
     struct slab_slot *waiting; /* the batch: free once `stamp' has passed */
     struct slab_slot *recent_last, *waiting_last;
+    size_t free_count, waiting_count;
     uint64_t stamp;
     size_t weight;             /* of recent, in slots or 64 bytes */
     size_t batch;              /* how much of that closes one */
     size_t next_look;          /* the weight at which to look at the batch again; 0: when it is full */
     uint64_t closed;           /* when the last one was, on clock_now */
     bool looked;               /* an allocation has looked at it in vain */
+};
+
+/* The first slot of a batch in the depot, which nobody looks at any more. */
+struct slab_batch {
+    struct slab_batch *next;
+    size_t count;
+    ATOM(uintptr_t) link; /* as every slot's, through the batch */
 };
 
 struct slab_region {
@@ -53,7 +63,9 @@ struct slab_arena {
 struct slab {
     const brim_allocator *mem;
     ATOM(size_t) bytes; /* had from the allocator */
-    struct lock lock;   /* protects arena 0 */
+    struct lock lock;   /* protects arena 0 and the depot */
+    struct slab_batch *depot[SLAB_LARGE];
+    ATOM(uint32_t) batches[SLAB_LARGE]; /* in it; read without the lock */
     struct slab_arena arena[SLAB_ARENAS]; /* by thread number; 0: shared */
 };
 

@@ -75,6 +75,41 @@ START_TEST(what_nobody_sees_is_used_again)
 }
 END_TEST
 
+static void retire_all(unsigned id, void *arg)
+{
+    struct slab_slot **slot = arg;
+
+    (void)id;
+    for (int i = 0; i < SLOTS; i++)
+        slab_retire(&s, thread_self(), slot[i], 0);
+}
+
+START_TEST(what_another_thread_gives_back_is_used_again)
+{
+    static struct slab_slot *slot[SLOTS];
+    size_t most = 0;
+    crew c;
+
+    make();
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < SLOTS; i++) {
+            slot[i] = slab_alloc(&s, thread_self(), 64);
+            ck_assert_ptr_nonnull(slot[i]);
+            memset(slot[i], round & 255, 64);
+            atom_store_relaxed(&slot[i]->link, 0);
+        }
+        for (int i = 0; i < SLOTS; i++)
+            ck_assert_uint_eq(slot[i]->opaque[1] & 255, (unsigned)round & 255);
+        crew_start(&c, 1, retire_all, slot);
+        crew_join(&c);
+        size_t bytes = atom_load_relaxed(&s.bytes);
+        most = bytes > most ? bytes : most;
+    }
+    ck_assert_uint_le(most, (SLOTS + 4 * SLAB_BATCH_MOST) * 64);
+    unmake();
+}
+END_TEST
+
 struct inside {
     gate in;
 };
@@ -184,6 +219,7 @@ int main(void)
     tcase_add_test(tc, classes_by_size);
     tcase_add_test(tc, slots_are_apart);
     tcase_add_loop_test(tc, what_nobody_sees_is_used_again, 0, 4);
+    tcase_add_test(tc, what_another_thread_gives_back_is_used_again);
     tcase_add_loop_test(tc, what_a_reader_may_see_is_not, 0, 2);
     tcase_add_test(tc, without_memory_none);
     tcase_add_test(tc, no_slot_has_two_owners);
