@@ -33,6 +33,11 @@ PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
 TESTS := $(TEST_SRC:.c=)
 UNIT_TESTS := $(filter test/unit/%,$(TESTS))
 OUTSIDE_TESTS := $(filter-out test/unit/%,$(TESTS))
+# Units are tested with assertions; what is released, from outside.
+TESTS_debug = $(TESTS)
+TESTS_asan = $(TESTS)
+TESTS_tsan = $(TESTS)
+TESTS_release = $(OUTSIDE_TESTS)
 OBJCOPY ?= objcopy
 LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
 PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
@@ -129,7 +134,7 @@ build/litmus/flags: FORCE
 define variant_rules
 .PHONY: $1 tests-$1
 $1: build/$1/libbrim.a build/$1/libbrim.so $(PROGRAMS:%=build/$1/%)
-tests-$1: $(TESTS:%=build/$1/%)
+tests-$1: $$(TESTS_$1:%=build/$1/%)
 
 build/$1/obj/%.o: %.c build/$1/flags
 	@mkdir -p $$(@D)

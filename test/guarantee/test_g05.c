@@ -41,7 +41,7 @@ START_TEST(test_g05_all_that_is_not_held_can_go)
     brim_cache *c = sharded(64);
     brim_ref *held[10];
 
-    for (uint64_t round = 0; round < 20; round++) {
+    for (uint64_t round = 0; round < (uint64_t)SCALED(20); round++) {
         for (uint64_t i = 0; i < 10; i++)
             ck_assert_int_eq(put_ref(c, 1000000 + i, i, 1000, &held[i]), BRIM_OK);
         ck_assert_int_eq(brim_reserve(c, 4000), BRIM_OK);
@@ -65,7 +65,7 @@ START_TEST(test_g05_small_ones_never_get_full)
 {
     brim_cache *c = sharded(64);
 
-    for (uint64_t i = 0; i < (uint64_t)SCALED(200000); i++)
+    for (uint64_t i = 0; i < (uint64_t)SCALED_ALONE(200000); i++)
         ck_assert_int_eq(put(c, i, i, 1 + i % 40), BRIM_OK);
     ck_assert_uint_gt(brim_used(c), CAPACITY / 2);
     finish(c);
@@ -82,7 +82,7 @@ static void race_role(unsigned id, void *arg)
     uint64_t state = id + 5;
 
     if (id == 0) {
-        for (uint64_t i = 0; i < (uint64_t)SCALED(120); i++) {
+        for (uint64_t i = 0; i < (uint64_t)SCALED(60); i++) {
             brim_status s = put(race.cache, 1u << 30, i, large);
             unsigned long long small = atomic_load(&race.small_ok) + atomic_load(&race.small_full);
 

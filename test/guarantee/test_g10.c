@@ -292,7 +292,7 @@ static void come_and_go(unsigned id, void *arg)
 /* What threads keep for their next inserts is bounded: it is as much as it can become before the threads are counted. */
 static void settle(unsigned id, void *arg)
 {
-    for (uint64_t i = 0; i < 20000; i++) {
+    for (uint64_t i = 0; i < (uint64_t)SCALED(20000); i++) {
         uint64_t key = (id * 7 + i) % 50;
         EXPECT(put(arg, key, i, 1) == BRIM_OK);
         if (i % 3 == 0)

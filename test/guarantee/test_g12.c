@@ -123,7 +123,7 @@ START_TEST(test_g12_both_go_on_after_a_fork_among_busy_threads)
     ck_assert_int_eq(brim_insert(forked.cache, "key", 3, &forked.turns, 5, &forked.ref), BRIM_OK);
     forked.key = brim_ref_key(forked.ref);
     crew_start(&threads, 3, busy, NULL);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < SCALED(50); i++)
         fork_once(forked.cache);
     atomic_store(&forked.stop, true);
     crew_join(&threads);

@@ -115,7 +115,7 @@ START_TEST(test_g13_no_file_stays_open)
     whole_life();
     before = entries_of("/proc/self/fd");
     ck_assert_uint_gt(before, 2);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < SCALED(20); i++)
         whole_life();
     ck_assert_uint_eq(entries_of("/proc/self/fd"), before);
 }

@@ -835,7 +835,7 @@ static void run(bool tight, unsigned shards, uint64_t steps)
 
 START_TEST(test_model_ample_capacity_agrees_exactly)
 {
-    run(false, _i == 0 ? 1 : 0, (uint64_t)SCALED(1500000));
+    run(false, _i == 0 ? 1 : 0, (uint64_t)SCALED_ALONE(1500000));
 }
 END_TEST
 
@@ -843,7 +843,7 @@ START_TEST(test_model_tight_capacity_agrees_exactly)
 {
     static const unsigned shards[] = { 1, 0, 16 };
 
-    run(true, shards[_i], (uint64_t)SCALED(1000000));
+    run(true, shards[_i], (uint64_t)SCALED_ALONE(1000000));
 }
 END_TEST
 

@@ -12,10 +12,10 @@ enum { PLACES = CHECKING_BUILD ? 256 : 1024, SEVERAL = PLACES / 64 };
 
 /*
  * For loop tests over i < VARIANTS: each objective with one shard and with several.  A sanitizer's build is for mistakes
- * in memory: there two objectives, or each of them (EACH_OBJECTIVE), with one or with several.
+ * in memory: there two objectives, or each of them (EACH_OBJECTIVE), with one or with several; ThreadSanitizer's, one.
  */
-enum { OBJECTIVES = 4, VARIANTS = CHECKING_BUILD ? 2 : 2 * OBJECTIVES };
-enum { EACH_OBJECTIVE = CHECKING_BUILD ? OBJECTIVES : VARIANTS };
+enum { OBJECTIVES = 4, VARIANTS = THREADS_BUILD ? 1 : CHECKING_BUILD ? 2 : 2 * OBJECTIVES };
+enum { EACH_OBJECTIVE = CHECKING_BUILD && !THREADS_BUILD ? OBJECTIVES : VARIANTS };
 
 typedef struct asker {
     brim_cache *cache;

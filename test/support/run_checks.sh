@@ -92,13 +92,12 @@ plan_exports() {
 }
 
 plan_test() {
-    local variant test tests
-    tests=$(ask_make TESTS)
+    local variant test
     # The slow variants first, so that no processor is idle at the end.
     for variant in tsan asan debug release; do
         [[ " $variants " == *" $variant "* ]] || continue
         build "tests-$variant"
-        for test in $tests; do
+        for test in $(ask_make "TESTS_$variant"); do
             run_in "$variant" "$test" 120 "build/$variant/$test"
         done
     done

@@ -28,8 +28,20 @@
 #if !defined(CHECKING_BUILD)
 #define CHECKING_BUILD 0
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define THREADS_BUILD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREADS_BUILD 1
+#endif
+#endif
+#if !defined(THREADS_BUILD)
+#define THREADS_BUILD 0
+#endif
 /* How often to repeat: ${n} in a plain build, an eighth of it under a sanitizer. */
 #define SCALED(n) (CHECKING_BUILD ? (n) / 8 + 1 : (n))
+/* The same for what one thread does, on which ThreadSanitizer has little to say. */
+#define SCALED_ALONE(n) (THREADS_BUILD ? SCALED(n) / 8 + 1 : SCALED(n))
 
 /* ---- Trouble: failures seen on any thread, the first one kept in words ---- */
 

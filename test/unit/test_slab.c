@@ -91,7 +91,7 @@ START_TEST(what_another_thread_gives_back_is_used_again)
     crew c;
 
     make();
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 60; round++) {
         for (int i = 0; i < SLOTS; i++) {
             slot[i] = slab_alloc(&s, thread_self(), 64);
             ck_assert_ptr_nonnull(slot[i]);
