@@ -26,7 +26,7 @@ INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC)
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(wildcard test/linear/*.c)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
@@ -108,7 +108,7 @@ flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
             $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
             $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
-            -Iinclude -Ilib -Itest $(CHECK_CFLAGS)))))))))
+            -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))
 
 # ---- Rules --------------------------------------------------------------------------------------------------
 
@@ -172,6 +172,28 @@ $(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/o
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
 endef
 $(foreach v,$(ALL_VARIANTS),$(eval $(call variant_rules,$v)))
+
+# brim-linear records histories and checks them; brim-linear.PLANT does so with that bug in the library: only what has it
+# is compiled anew, and stands before the library, which it takes the place of.
+LINEAR_SRC := $(sort $(filter-out test/linear/test_%,$(wildcard test/linear/*.c)))
+LINEAR_TEST := $(addprefix test/linear/,test_linear checker events model text)
+LINEAR_PLANTS := shard_replace_unlinks_first shard_last_is_a_miss
+# $(call linear_rules,VARIANT)
+define linear_rules
+build/$1/brim-linear: $(LINEAR_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -pthread
+
+build/$1/test/linear/test_linear: $(LINEAR_TEST:%=build/$1/obj/%.o)
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) -lm -pthread
+
+build/$1/brim-linear.%: $(LINEAR_SRC:%.c=build/$1/obj/%.o) build/$1/obj/libinside.a
+	@mkdir -p build/$1/obj/plant/$$*
+	cd build/$1/obj/plant/$$* && $$(CC_$1) $(STANDARD) $(FLAGS_$1) -I$(CURDIR)/include -I$(CURDIR)/lib -DBRIM_PLANT_$$*=1 \
+	    -c $$$$(cd $(CURDIR) && grep -l 'PLANTED($$*)' $(LIB_SRC) | sed 's|^|$(CURDIR)/|')
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) build/$1/obj/plant/$$*/*.o build/$1/obj/libinside.a -pthread
+endef
+$(foreach v,$(ALL_VARIANTS),$(eval $(call linear_rules,$v)))
 
 # -fPIC is Qt's wish; others' headers are not ours to warn about.
 build/release/obj/bench/peers/%.o: bench/peers/%.cpp build/release/flags
