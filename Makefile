@@ -177,7 +177,8 @@ $(foreach v,$(ALL_VARIANTS),$(eval $(call variant_rules,$v)))
 # is compiled anew, and stands before the library, which it takes the place of.
 LINEAR_SRC := $(sort $(filter-out test/linear/test_%,$(wildcard test/linear/*.c)))
 LINEAR_TEST := $(addprefix test/linear/,test_linear checker events model text)
-LINEAR_PLANTS := shard_replace_unlinks_first shard_last_is_a_miss
+LINEAR_PLANTS := shard_replace_unlinks_first shard_replace_unlinks_last shard_last_is_a_miss shard_publishes_overtaken \
+                 shard_remove_overtakes_nothing flight_joins_late find_slot_looks_once index_insert_forgets_copy
 # $(call linear_rules,VARIANT)
 define linear_rules
 build/$1/brim-linear: $(LINEAR_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a

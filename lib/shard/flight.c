@@ -98,7 +98,7 @@ static void add_waiting(struct flight *f, uint32_t n)
 void flight_join(struct flight *f, struct waiter *w)
 {
     w->flight = f;
-    w->late = flight_is_overtaken(f);
+    w->late = !PLANTED(flight_joins_late) && flight_is_overtaken(f);
     w->told = false;
     w->next = NULL;
     w->back = f->last;

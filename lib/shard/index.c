@@ -207,7 +207,7 @@ void index_insert_locked(struct index *x, struct entry *e, uint16_t tag)
 
     if (x->next != NULL && is_nearly_full(x, x->next))
         x->next = NULL; /* it has become too small: index_end_locked gives it back */
-    if (is_copied(x, b))
+    if (!PLANTED(index_insert_forgets_copy) && is_copied(x, b))
         (void)place_locked(x, x->next, e, tag);
     x->count++;
 }

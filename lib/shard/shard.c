@@ -193,9 +193,11 @@ static void replace_locked(struct shard *sh, struct entry *old, struct entry *e,
         (void)entry_unlink(old);
     /* Release: the new entry's fields (edge replace).  Over a stamp: who is just writing one exchanges, and fails. */
     atom_store_release(&old->next, (uintptr_t)e);
-    if (!PLANTED(shard_replace_unlinks_first))
+    if (!PLANTED(shard_replace_unlinks_first) && !PLANTED(shard_replace_unlinks_last))
         (void)entry_unlink(old);
     index_swap_locked(&sh->index, old, e);
+    if (PLANTED(shard_replace_unlinks_last))
+        (void)entry_unlink(old);
     join_locked(sh, e, old, counted);
     shard_leave_locked(sh, old, cause, false, st, left);
 }
@@ -217,8 +219,10 @@ static bool may_link_locked(const struct shard *sh, const struct shard_link *l, 
 {
     if (sh->closed || (l->expected != NULL && (stale || !entry_is_linked(old))))
         return false;
-    return l->flight == NULL || (!flight_is_overtaken(l->flight) && shard_look_locked(l->e, 0) == EXTRA_FRESH &&
-                                 shard_look_locked(l->flight->entry, 0) == EXTRA_FRESH);
+    if (l->flight == NULL || PLANTED(shard_publishes_overtaken))
+        return true;
+    return !flight_is_overtaken(l->flight) && shard_look_locked(l->e, 0) == EXTRA_FRESH &&
+           shard_look_locked(l->flight->entry, 0) == EXTRA_FRESH;
 }
 
 static void count_linked_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st)
@@ -380,7 +384,7 @@ enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *k
     shard_lock(sh);
     e = index_find(index_view(&sh->index), hash, key, len);
     *removed = e != NULL;
-    if (unlikely(sh->flights.root != NULL))
+    if (unlikely(sh->flights.root != NULL) && !PLANTED(shard_remove_overtakes_nothing))
         shard_overtake_locked(sh, flights_find(&sh->flights, (uint32_t)hash, key, len), forgotten);
     if (e != NULL) {
         state = shard_look_locked(e, now);

@@ -26,6 +26,8 @@
     WHAT(SLOT_LOAD, "slot_load", false)       /* result: the value of the key in it */                                 \
     WHAT(SLOT_SWAP, "slot_compare_exchange", true) /* a by b; result: 1 if done */                                     \
     WHAT(SLOT_FIND, "slot_find", false)       /* result: found */                                                      \
+    WHAT(SLOT_RENEW, "slot_renew", true)      /* as SLOT_EXCHANGE, of a that is there, and without bytes, until */     \
+    WHAT(SLOT_REMOVE, "slot_remove", true)    /* a, in the slot or not any more */                                     \
     WHAT(CLEAR, "clear", true)                /* of its entry */                                                       \
     WHAT(CLEAR_LOAD, "clear_load", true)      /* and of its load, which is another step */                             \
     WHAT(GET, "get", false)                   /* result: found, or got from the load that makes it */                  \

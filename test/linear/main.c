@@ -187,9 +187,10 @@ static void run_round(const struct asked *a, enum model m, uint64_t operations, 
     r->keys = a->keys;
     r->seed = seed;
     r->borrow = seed % 2 != 0;
+    r->clears = seed / 2 % 2 != 0;
     r->operations = operations / a->threads + 1;
     round_run(r, &all);
-    for (uint32_t k = 0; k < a->keys && !t->violated; k++) {
+    for (uint32_t k = 0; k <= a->keys && !t->violated; k++) {
         struct history h = of_key(&all, k);
 
         check_key(m, &h, seed, a->save, t);
@@ -220,6 +221,7 @@ static bool happened(const struct totals *t, enum what what)
     switch (what) {
     case CLEAR:
     case CLEAR_LOAD:
+    case SLOT_REMOVE:
     case PENDING:
     case CLAIM:
     case FAIL:

@@ -90,6 +90,15 @@ static bool step_slot(const struct op *op, struct state *s)
             return false;
         s->slot = op->a;
         return true;
+    case SLOT_RENEW:
+        if (!is(&s->slot, op->result))
+            return false;
+        s->slot = s->current = op->a;
+        return true;
+    case SLOT_REMOVE:
+        if (s->current == op->a)
+            s->current = NOTHING;
+        return true;
     case SLOT_SWAP:
         if (op->result == 0)
             return is_not(s->slot, op->a);
@@ -188,6 +197,8 @@ bool model_step(enum model m, const struct op *op, struct state *s)
     case SLOT_LOAD:
     case SLOT_SWAP:
     case SLOT_FIND:
+    case SLOT_RENEW:
+    case SLOT_REMOVE:
         return step_slot(op, s);
     case CLEAR:
         s->current = NOTHING;

@@ -12,7 +12,7 @@ enum model { MODEL_EXACT, MODEL_EVICTION };
 /* UNKNOWN in any of them: as in the middle of a history.  It is whatever an operation says that it was. */
 #define UNKNOWN UINT32_MAX
 struct state {
-    uint32_t current; /* the value that look-ups find */
+    uint32_t current; /* the value that look-ups find; of values without bytes, that in the slot, while it is there */
     uint32_t slot;    /* the value whose key is in the slot */
     uint32_t load;    /* under way: the value that it makes */
     uint32_t overtaken;

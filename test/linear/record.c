@@ -31,6 +31,11 @@ uint32_t roll(struct worker *w, uint32_t n)
     return (uint32_t)((w->random >> 20) % n);
 }
 
+uint32_t pick_key(struct worker *w)
+{
+    return roll(w, 2) * roll(w, w->round->keys);
+}
+
 /* ---- Times */
 
 /* One clock for all, and in the order of everything else: times from several counters gave false alarms. */

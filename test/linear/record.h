@@ -28,11 +28,11 @@ struct round {
     unsigned threads, keys;
     uint64_t seed;
     size_t operations; /* of each thread, at least */
-    bool borrow;
+    bool borrow, clears; /* clears: and has no values without bytes, which would go too */
     size_t capacity;
     brim_cache *cache;
     brim_kind kind;
-    brim_slot slots[MAX_KEYS];
+    brim_slot slots[MAX_KEYS + 1]; /* the last, of key number ${keys}, is for values without bytes */
     struct handle *handles;
     _Atomic uint64_t clock, made, destroyed, problems;
     _Atomic uint32_t values;
@@ -74,6 +74,7 @@ struct worker {
 /* Something other than the order is wrong: told, counted. */
 void problem(struct round *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint32_t roll(struct worker *w, uint32_t n);
+uint32_t pick_key(struct worker *w); /* of one in half of the cases */
 
 /*
  * op_begin(w, what, key, a), op_end(w, op, result):

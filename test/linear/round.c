@@ -27,7 +27,7 @@ static void make_cache(struct round *r)
     s = brim_cache_new(&o, &r->cache);
     if (s != BRIM_OK)
         must_fail("cannot make a cache: %s", brim_strerror(s));
-    for (uint32_t k = 0; k < r->keys; k++)
+    for (uint32_t k = 0; k <= r->keys; k++)
         brim_slot_init(&r->slots[k], NULL);
 }
 
@@ -59,7 +59,7 @@ static void worker_start(struct worker *w, struct round *r, uint32_t number)
 
 static void free_cache(struct round *r)
 {
-    for (uint32_t k = 0; k < r->keys; k++)
+    for (uint32_t k = 0; k <= r->keys; k++)
         brim_slot_store(&r->slots[k], NULL);
     for (size_t i = 0; i < HANDLES; i++)
         brim_key_drop(atomic_load(&r->handles[i].key));

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { MANY = 4, HOT_COST = 40, COLD_KEYS = 64, FIRST_COLD = 1000 };
+enum { MANY = 4, HOT_COST = 40, COLD_KEYS = 256, FIRST_COLD = 1000 };
 
 static const void *bytes_of(const uint64_t *key)
 {
@@ -17,11 +17,6 @@ static const void *bytes_of(const uint64_t *key)
 static size_t cost_of(struct worker *w)
 {
     return w->round->model == MODEL_EXACT ? 1 : 1 + roll(w, HOT_COST);
-}
-
-static uint32_t pick_key(struct worker *w)
-{
-    return roll(w, w->round->keys);
 }
 
 void name_keep(struct worker *w, uint32_t key, brim_key *handle, uint32_t value)
@@ -348,6 +343,54 @@ static void use_slot_swap(struct worker *w)
     brim_key_drop(loaded);
 }
 
+/*
+ * Values without bytes, each put into the slot once and then removed, mostly when it has been taken out again: so the slot
+ * is never without one that is there, and whoever misses must have missed one that was removed in it.
+ */
+static void use_renew(struct worker *w)
+{
+    struct round *r = w->round;
+    uint32_t k = r->keys;
+    struct named n = {NULL, value_number(r)};
+    struct value *v;
+    brim_key *gone;
+    struct op *op;
+    brim_status s;
+
+    if (r->clears)
+        return;
+    v = value_new(r, n.value, k);
+    s = brim_insert_anonymous(r->cache, v, cost_of(w), NULL, &n.key, NULL);
+    if (s != BRIM_OK) {
+        check_refused(w, s);
+        value_discard(r, v);
+        return;
+    }
+    handle_keep(r, &n);
+    op = op_begin(w, SLOT_RENEW, k, n.value);
+    gone = brim_slot_exchange(&r->slots[k], brim_key_copy(n.key));
+    op_end(w, op, handle_value(r, gone));
+    if (roll(w, 8) == 0)
+        brim_key_assign(&gone, n.key);
+    brim_key_drop(n.key);
+    op = op_begin(w, SLOT_REMOVE, k, handle_value(r, gone));
+    (void)brim_key_remove(gone);
+    op_end(w, op, 0);
+    brim_key_drop(gone);
+}
+
+static void use_renewed(struct worker *w)
+{
+    struct round *r = w->round;
+    uint32_t k = r->keys;
+    struct op *op;
+
+    if (r->clears)
+        return;
+    op = op_begin(w, SLOT_FIND, k, 0);
+    op_end(w, op, ref_seen(r, brim_slot_find(&r->slots[k]), k));
+}
+
 /* ---- All keys at once */
 
 static void use_clear(struct worker *w)
@@ -355,6 +398,8 @@ static void use_clear(struct worker *w)
     struct op *first = &w->op[w->count];
     size_t n = 2 * w->round->keys;
 
+    if (!w->round->clears)
+        return;
     for (uint32_t k = 0; k < w->round->keys; k++) {
         (void)op_begin(w, CLEAR, k, 0);
         (void)op_begin(w, CLEAR_LOAD, k, 0);
@@ -427,7 +472,7 @@ static void use_walk(struct worker *w)
     walk_end(&walk);
 }
 
-/* ---- What makes others leave, and is not recorded */
+/* ---- What makes others leave, and indexes grow and shrink; it is not recorded */
 
 /* Two who lower it at once both need room for the difference: where nothing may be evicted it is small. */
 static void use_capacity(struct worker *w)
@@ -446,9 +491,11 @@ static void use_room(struct worker *w)
 
     if (roll(w, 16) == 0)
         use_capacity(w);
-    if (r->model == MODEL_EXACT)
+    if ((w->count >> 9) % 2 != 0) {
+        (void)brim_remove(r->cache, bytes_of(&key), sizeof key);
         return;
-    if (roll(w, 32) == 0)
+    }
+    if (r->model == MODEL_EVICTION && roll(w, 32) == 0)
         (void)brim_trim(r->cache, r->capacity / 4);
     v = value_new(r, value_number(r), (uint32_t)key);
     if (brim_insert(r->cache, bytes_of(&key), sizeof key, v, HOT_COST, NULL) != BRIM_OK)
@@ -465,8 +512,9 @@ static const struct {
     {use_find, 100, false},      {use_find_many, 20, false},      {use_peek, 60, true},         {use_peek_many, 15, true},
     {use_contains, 30, false},   {use_insert, 40, false},         {use_add, 30, false},         {use_remove, 25, false},
     {use_key_find, 60, false},   {use_remove_if_last, 15, false}, {use_key_replace, 40, false}, {use_key_remove, 15, false},
-    {use_slot_find, 60, false},  {use_slot_exchange, 40, false},  {use_slot_swap, 20, false},   {use_clear, 1, false},
-    {use_walk, 4, false},        {use_room, 60, false},           {use_load, 180, false},
+    {use_slot_find, 60, false},  {use_slot_exchange, 40, false},  {use_slot_swap, 20, false},   {use_clear, 2, false},
+    {use_walk, 4, false},        {use_room, 60, false},           {use_load, 150, false},     {use_renew, 20, false},
+    {use_renewed, 30, false},
 };
 enum { USES = sizeof uses / sizeof uses[0] };
 

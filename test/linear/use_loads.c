@@ -12,11 +12,6 @@
 
 enum { MANY = 2, COST = 10 };
 
-static uint32_t pick_key(struct worker *w)
-{
-    return roll(w, w->round->keys);
-}
-
 static int pick_timeout(struct worker *w)
 {
     static const int timeouts[] = {0, 1, -1, -1};
