@@ -242,7 +242,7 @@ export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test strict layers exports litmus planted stress instructions report \
+.PHONY: help run check setup peers lib test strict layers exports litmus planted linear stress soak instructions report \
         replay format clean
 
 help: ## list the targets
@@ -257,9 +257,9 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, stress, replay
+check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, linearizability, stress, replay
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test litmus planted stress render replay
+	@$(RUN_CHECKS) strict layers exports test litmus planted linear stress render replay
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -292,6 +292,9 @@ litmus: ## run the Relacy harnesses
 
 planted: ## run the Relacy harnesses with every planted bug: each must be caught
 	@$(RUN_CHECKS) planted
+
+linear: ## check that recorded histories are linearizable, and that planted bugs make some that are not
+	@$(RUN_CHECKS) linear
 
 stress: ## run brim-bench stress under tsan and asan
 	@$(RUN_CHECKS) stress

@@ -134,16 +134,22 @@ enum shard_outcome insert_link(const struct insertion *in, struct admission *a, 
 static brim_status link_entry(struct insertion *in, struct admission *a, struct entry *e)
 {
     struct entry_list left = {NULL, NULL};
-    struct shard_link l = {.refs = in->refs, .keys = in->keys, .only_if_absent = in->only_if_absent};
+    /* What is to be replaced had to go first: then there must be nothing newer. */
+    bool went_first = in->expected != NULL && !a->keep_old;
+    struct shard_link l = {.refs = in->refs, .keys = in->keys, .only_if_absent = in->only_if_absent || went_first};
     enum shard_outcome outcome;
 
-    l.expected = a->keep_old ? in->expected : NULL;
+    l.expected = went_first ? NULL : in->expected;
     outcome = insert_link(in, a, &l, e, &left);
     dispose(&left, NULL); /* last of all: a callback may free the cache */
     switch (outcome) {
     case SHARD_LINKED:
         return BRIM_OK;
     case SHARD_EXISTS:
+        if (went_first) {
+            find_let_go(l.there);
+            return BRIM_INVALID;
+        }
         in->result = l.there;
         return BRIM_EXISTS;
     case SHARD_NO_ENTRY:

@@ -102,7 +102,7 @@ static bool same(const struct point *a, const struct point *b)
 static uint64_t hash_of(const struct point *p)
 {
     const uint64_t words[] = {p->done, p->event, (uint64_t)p->state.current << 32 | p->state.slot,
-                              (uint64_t)p->state.load << 32 | p->state.overtaken};
+                              (uint64_t)p->state.load << 32 | p->state.overtaken, p->state.gone};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -198,10 +198,18 @@ static uint32_t open_count(const struct search *s, const struct point *p)
     return s->open_of[p->event + 1] - s->open_of[p->event];
 }
 
+/* The entry does, just now. */
 static bool vanishes(const struct search *s, struct point *p)
 {
     if (s->model != MODEL_EVICTION || p->state.current == NOTHING)
         return false;
+    p->state.gone = NOTHING;
+    for (uint32_t i = s->open_of[p->event]; i < s->open_of[p->event + 1]; i++) {
+        const struct op *op = &s->history->op[s->open[i]];
+
+        if (op->what == KEY_REPLACE && op->a == p->state.current && !is_done(s, p, s->open[i]))
+            p->state.gone = op->a;
+    }
     p->state.current = NOTHING;
     return true;
 }
@@ -219,10 +227,10 @@ static bool try_way(const struct search *s, struct point *p, uint32_t way)
     p->next = 0;
     if (is_done(s, p, op) || (which != 0 && which <= n && op == returns))
         return false;
+    if (way % 2 != 0 && !vanishes(s, p))
+        return false;
     p->done |= UINT64_C(1) << s->bit[op];
-    if (which > n)
-        return s->history->op[op].early;
-    return (way % 2 == 0 || vanishes(s, p)) && model_step(s->model, &s->history->op[op], &p->state);
+    return which <= n ? model_step(s->model, &s->history->op[op], &p->state) : s->history->op[op].early;
 }
 
 static bool is_exhausted(const struct search *s, const struct point *p)
@@ -265,7 +273,7 @@ struct verdict check_history(enum model m, const struct history *h, struct state
 
 /* ---- Shortening */
 
-static const struct state known = {NOTHING, NOTHING, NOTHING, false}, unknown = {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN};
+static const struct state known = STATE_NOTHING, unknown = STATE_UNKNOWN;
 
 static struct history copy_if(const struct history *h, uint64_t from, uint64_t before)
 {

@@ -149,7 +149,7 @@ static void tell(enum model m, struct history *h, uint64_t seed, const char *sav
 
 static void check_key(enum model m, struct history *h, uint64_t seed, const char *save, struct totals *t)
 {
-    struct verdict v = check_history(m, h, (struct state){NOTHING, NOTHING, NOTHING, false});
+    struct verdict v = check_history(m, h, (struct state)STATE_NOTHING);
 
     count(t, h, &v);
     if (v.linearizable)
@@ -170,7 +170,7 @@ static int check_file(const struct asked *a)
     h = load_history(f, &m);
     fclose(f);
     check_key(m, &h, a->seed, NULL, &t);
-    printf("%zu operations, model %s: %s\n", h.count, model_name(m), t.violated ? "not linearizable" : "linearizable");
+    printf("%" PRIu64 " operations, model %s: %s\n", t.operations, model_name(m), t.violated ? "not linearizable" : "linearizable");
     free(h.op);
     return t.violated ? EXIT_VIOLATION : EXIT_SUCCESS;
 }

@@ -39,6 +39,8 @@ static bool is_not(uint32_t field, uint32_t value)
 static bool change(struct state *s, uint32_t value)
 {
     s->current = value;
+    if (value != NOTHING)
+        s->gone = NOTHING;
     if (s->load != NOTHING)
         s->overtaken = true;
     return true;
@@ -68,8 +70,11 @@ static bool step_key(enum model m, const struct op *op, struct state *s)
         return m == MODEL_EVICTION; /* refused */
     if (op->result == NOTHING)
         return is_not(s->current, op->a);
-    if (op->what == KEY_REPLACE)
-        return is(&s->current, op->a) && change(s, op->b);
+    if (op->what == KEY_REPLACE) {
+        bool went_first = m == MODEL_EVICTION && s->current == NOTHING && is(&s->gone, op->a);
+
+        return (went_first || is(&s->current, op->a)) && change(s, op->b);
+    }
     if (op->what == KEY_REMOVE)
         return is(&s->current, op->a) && change(s, NOTHING);
     return op->result == op->a && is(&s->current, op->a);
@@ -136,8 +141,9 @@ static bool step_finish(enum model m, const struct op *op, struct state *s)
         if (!is(&s->current, NOTHING))
             return false;
         s->current = op->a;
+        s->gone = NOTHING;
     } else if (op->result == SOMEHOW && s->overtaken == UNKNOWN) {
-        s->current = UNKNOWN;
+        s->current = s->gone = UNKNOWN;
     }
     s->load = NOTHING;
     s->overtaken = false;

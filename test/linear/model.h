@@ -16,7 +16,11 @@ struct state {
     uint32_t slot;    /* the value whose key is in the slot */
     uint32_t load;    /* under way: the value that it makes */
     uint32_t overtaken;
+    uint32_t gone; /* what vanished while a key_replace of it was under way, for which it may have been evicted first */
 };
+
+#define STATE_NOTHING {NOTHING, NOTHING, NOTHING, false, NOTHING}
+#define STATE_UNKNOWN {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}
 
 /*
  * model_step(m, op, s):

@@ -12,7 +12,7 @@
 
 enum { MOST = 16, A = FIRST_VALUE, B, C, D };
 
-static const struct state nothing = {NOTHING, NOTHING, NOTHING, false};
+static const struct state nothing = STATE_NOTHING;
 
 static bool is_linearizable(enum model m, const struct op *ops, size_t n)
 {
@@ -66,6 +66,14 @@ static const struct story stories[] = {
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, KEY_REPLACE, A, C, 0)}},
     {"both do", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, KEY_REPLACE, A, C, C)}},
+    {"what is to be replaced goes first, to make room", false, true,
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 8, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1, REMOVE, 0, 0, 0),
+      DO(9, 10, 1, FIND, 0, 0, B)}},
+    {"it had gone before", false, false,
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, FIND, 0, 0, 0), DO(5, 6, 0, KEY_REPLACE, A, B, B)}},
+    {"it went first, and what came instead is replaced", false, false,
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 10, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1, INSERT, C, 0, C),
+      DO(8, 9, 1, FIND, 0, 0, C), DO(11, 12, 1, FIND, 0, 0, B)}},
     {"a handle finds what its value was replaced by", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, INSERT, B, 0, B), DO(5, 6, 1, KEY_FIND, A, 0, B)}},
     {"an invalid handle is valid again", false, false,
@@ -150,6 +158,15 @@ static bool may_be_next(const struct op *ops, size_t n, unsigned done, size_t i)
     return (done >> i & 1) == 0;
 }
 
+/* ${value}, if a replace of it may be under way. */
+static uint32_t replaced_for(const struct op *ops, size_t n, unsigned done, uint32_t value)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].what == KEY_REPLACE && ops[i].a == value && may_be_next(ops, n, done, i))
+            return value;
+    return NOTHING;
+}
+
 static bool some_order(enum model m, const struct op *ops, size_t n, unsigned done, struct state s)
 {
     if (done == (1u << n) - 1)
@@ -159,6 +176,7 @@ static bool some_order(enum model m, const struct op *ops, size_t n, unsigned do
 
         if (!may_be_next(ops, n, done, i))
             continue;
+        vanished.gone = replaced_for(ops, n, done, s.current);
         vanished.current = NOTHING;
         if (model_step(m, &ops[i], &after) && some_order(m, ops, n, done | 1u << i, after))
             return true;

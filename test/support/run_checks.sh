@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test litmus planted stress render replay.
+# Build and run groups of checks: strict layers exports test litmus planted linear stress render replay.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -45,7 +45,7 @@ run_steps=()   # run $jobs at a time
 declare -A label=() limit=() command=() expected=()
 
 # step LIST LABEL NAME LIMIT EXPECTED COMMAND...
-# EXPECTED is `pass', or `caught': the program must end, by itself, with a failure.
+# EXPECTED is `pass'; or `caught': the program must end, by itself, with a failure; or `violated': with status 1.
 step() {
     local -n list=$1
     local id=$2.${3//\//.}
@@ -119,6 +119,24 @@ plan_planted() {
     done
 }
 
+# LINEAR_OPERATIONS: three million together; most where the library yields, and a few where it is slow.
+plan_linear() {
+    local n=${LINEAR_OPERATIONS:-3000000} plant
+    build build/debug/test/linear/test_linear
+    build build/debug/brim-linear
+    build build/asan/brim-linear
+    build build/tsan/brim-linear
+    run_in debug linear-self 120 build/debug/test/linear/test_linear
+    run_in tsan linear 900 build/tsan/brim-linear --operations $((n / 15)) --save "$logs/linear-tsan.history"
+    run_in asan linear 900 build/asan/brim-linear --operations $((n * 9 / 15)) --save "$logs/linear-asan.history"
+    run_in debug linear 900 build/debug/brim-linear --operations $((n * 5 / 15)) --save "$logs/linear-debug.history"
+    for plant in $(ask_make LINEAR_PLANTS); do
+        build "build/asan/brim-linear.$plant"
+        step run_steps linear "$plant" 600 violated "build/asan/brim-linear.$plant" --operations 4000000 --model exact \
+            --save "$logs/linear-$plant.history"
+    done
+}
+
 plan_stress() {
     [[ " $(ask_make PROGRAMS) " == *" brim-bench "* ]] || return 0
     local variant
@@ -189,6 +207,8 @@ judge() {
         verdict="cannot be run: was it built?"
     elif [ "${expected[$1]}" = caught ] && [ "$2" -eq 0 ]; then
         verdict="plant ${1##*.} survived"
+    elif [ "${expected[$1]}" = violated ] && [ "$2" -ne 1 ]; then
+        verdict="exit status $2: plant ${1##*.} was not found"
     elif [ "${expected[$1]}" = pass ] && [ "$2" -ne 0 ]; then
         verdict="exit status $2"
     fi

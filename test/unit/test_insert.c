@@ -287,6 +287,44 @@ START_TEST(an_insert_overtakes_the_load_of_its_key)
 }
 END_TEST
 
+/* ---- What a replace evicts first may be followed by something newer, which must stay */
+
+static struct { brim_cache *cache; unsigned evicted; } follow;
+
+static void follow_evicted(const void *key, size_t key_len, void *v, size_t cost, brim_cause cause, void *arg)
+{
+    (void)v, (void)cost, (void)arg;
+    if (cause != BRIM_EVICTED || follow.evicted++ != 0)
+        return;
+    EXPECT(brim_insert(follow.cache, key, key_len, value_new(3, 0), 0, NULL) == BRIM_OK);
+}
+
+START_TEST(a_replace_that_evicts_first_replaces_nothing_newer)
+{
+    static const brim_kind kind = {.size = sizeof kind, .destroy = value_destroy, .removed = follow_evicted};
+    brim_options o = value_options(100);
+    brim_key *key;
+    brim_ref *r;
+    value *v = value_new(2, 60);
+
+    o.kind = &kind;
+    follow.evicted = 0;
+    follow.cache = make_cache(&o);
+    ck_assert_int_eq(put_ref(follow.cache, 1, 1, 60, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    brim_release(r);
+    ck_assert_int_eq(brim_key_replace(&key, v, 60), BRIM_INVALID);
+    ck_assert_uint_eq(follow.evicted, 1);
+    ck_assert(!brim_key_is_valid(key));
+    ck_assert_uint_eq(found_id(follow.cache, 1), 3);
+    ck_assert_uint_eq(brim_used(follow.cache), 0);
+    ck_assert_uint_eq(brim_pinned(follow.cache), 0);
+    value_discard(v);
+    brim_key_drop(key);
+    finish(follow.cache);
+}
+END_TEST
+
 START_TEST(wrapped_and_anonymous)
 {
     brim_cache *c = make_value_cache(10);
@@ -352,6 +390,7 @@ int main(void)
     tcase_add_test(tc, with_the_charge_of_what_it_has);
     tcase_add_test(tc, no_memory_for_groups_and_ages);
     tcase_add_test(tc, an_insert_overtakes_the_load_of_its_key);
+    tcase_add_test(tc, a_replace_that_evicts_first_replaces_nothing_newer);
     tcase_add_test(tc, wrapped_and_anonymous);
     tcase_add_test(tc, an_index_that_grows_under_many);
     return suite_run(tc);
