@@ -8,10 +8,10 @@
 
 /*
  * A point of the search: everything that returned before ${event} is in the order, and of what is under way there, by
- * the bits of done, some.
+ * the bits of done, some.  By those of gone, what has done its first half.
  */
 struct point {
-    uint64_t done;
+    uint64_t done, gone;
     struct state state;
     uint32_t event, next; /* next: which way on from here is tried next */
 };
@@ -96,13 +96,13 @@ static void end_search(struct search *s)
 
 static bool same(const struct point *a, const struct point *b)
 {
-    return a->event == b->event && a->done == b->done && memcmp(&a->state, &b->state, sizeof a->state) == 0;
+    return a->event == b->event && a->done == b->done && a->gone == b->gone && memcmp(&a->state, &b->state, sizeof a->state) == 0;
 }
 
 static uint64_t hash_of(const struct point *p)
 {
     const uint64_t words[] = {p->done, p->event, (uint64_t)p->state.current << 32 | p->state.slot,
-                              (uint64_t)p->state.load << 32 | p->state.overtaken, p->state.gone};
+                              (uint64_t)p->state.load << 32 | p->state.overtaken, p->gone};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -171,7 +171,7 @@ static void take_idle(const struct search *s, struct point *p)
         const struct op *op = &s->history->op[s->open[i]];
         struct state after = p->state;
 
-        if (!is_done(s, p, s->open[i]) && !op_changes(op) && model_step(s->model, op, &after) &&
+        if (!is_done(s, p, s->open[i]) && !op_changes(op) && model_step(s->model, op, false, &after) &&
             memcmp(&after, &p->state, sizeof after) == 0)
             p->done |= UINT64_C(1) << s->bit[s->open[i]];
     }
@@ -189,6 +189,7 @@ static bool advance(const struct search *s, struct point *p)
         if (!is_done(s, p, op))
             return true;
         p->done &= ~(UINT64_C(1) << s->bit[op]);
+        p->gone &= ~(UINT64_C(1) << s->bit[op]);
     }
     return false;
 }
@@ -198,44 +199,55 @@ static uint32_t open_count(const struct search *s, const struct point *p)
     return s->open_of[p->event + 1] - s->open_of[p->event];
 }
 
-/* The entry does, just now. */
 static bool vanishes(const struct search *s, struct point *p)
 {
     if (s->model != MODEL_EVICTION || p->state.current == NOTHING)
         return false;
-    p->state.gone = NOTHING;
-    for (uint32_t i = s->open_of[p->event]; i < s->open_of[p->event + 1]; i++) {
-        const struct op *op = &s->history->op[s->open[i]];
-
-        if (op->what == KEY_REPLACE && op->a == p->state.current && !is_done(s, p, s->open[i]))
-            p->state.gone = op->a;
-    }
     p->state.current = NOTHING;
     return true;
 }
 
+/* A key_replace evicts what it is to replace, to make room, and is not done yet. */
+static bool evicts_first(const struct search *s, struct point *p, uint32_t op)
+{
+    if (s->history->op[op].what != KEY_REPLACE || s->history->op[op].a != p->state.current || !vanishes(s, p))
+        return false;
+    p->gone |= UINT64_C(1) << s->bit[op];
+    return true;
+}
+
+static bool went_first(const struct search *s, const struct point *p, uint32_t op)
+{
+    return s->model == MODEL_EVICTION && (s->history->op[op].early || (p->gone >> s->bit[op] & 1) != 0);
+}
+
 /*
- * The ways on from a point: one of the operations under way is next, first of all the one that returns, each without and
- * with an entry that vanishes just before it; and if the one that returns was called early, that it had been done before.
- * False: that one leads nowhere.
+ * The ways on from a point: one of the operations under way is next, first of all the one that returns: as it is, or with
+ * an entry that vanishes just before it, or with its first half; and if the one that returns was called early, it had
+ * been done before.  False: that one leads nowhere.
  */
+enum { WAYS = 3 };
 static bool try_way(const struct search *s, struct point *p, uint32_t way)
 {
-    uint32_t which = way / 2, n = open_count(s, p), returns = s->events.at[p->event].op;
+    uint32_t which = way / WAYS, n = open_count(s, p), returns = s->events.at[p->event].op;
     uint32_t op = which == 0 || which > n ? returns : s->open[s->open_of[p->event] + which - 1];
 
     p->next = 0;
     if (is_done(s, p, op) || (which != 0 && which <= n && op == returns))
         return false;
-    if (way % 2 != 0 && !vanishes(s, p))
+    if (way % WAYS == 2)
+        return evicts_first(s, p, op);
+    if (way % WAYS == 1 && !vanishes(s, p))
         return false;
     p->done |= UINT64_C(1) << s->bit[op];
-    return which <= n ? model_step(s->model, &s->history->op[op], &p->state) : s->history->op[op].early;
+    if (which > n)
+        return s->history->op[op].early;
+    return model_step(s->model, &s->history->op[op], went_first(s, p, op), &p->state);
 }
 
 static bool is_exhausted(const struct search *s, const struct point *p)
 {
-    return p->next > 2 * (open_count(s, p) + 1);
+    return p->next > WAYS * (open_count(s, p) + 1);
 }
 
 static bool go_on(struct search *s, struct point p, struct verdict *v)

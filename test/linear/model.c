@@ -39,8 +39,6 @@ static bool is_not(uint32_t field, uint32_t value)
 static bool change(struct state *s, uint32_t value)
 {
     s->current = value;
-    if (value != NOTHING)
-        s->gone = NOTHING;
     if (s->load != NOTHING)
         s->overtaken = true;
     return true;
@@ -64,17 +62,14 @@ static bool step_remove(const struct op *op, struct state *s)
     return right && change(s, NOTHING);
 }
 
-static bool step_key(enum model m, const struct op *op, struct state *s)
+static bool step_key(enum model m, const struct op *op, bool went_first, struct state *s)
 {
     if (op->what == KEY_REPLACE && op->result == op->a)
         return m == MODEL_EVICTION; /* refused */
     if (op->result == NOTHING)
         return is_not(s->current, op->a);
-    if (op->what == KEY_REPLACE) {
-        bool went_first = m == MODEL_EVICTION && s->current == NOTHING && is(&s->gone, op->a);
-
-        return (went_first || is(&s->current, op->a)) && change(s, op->b);
-    }
+    if (op->what == KEY_REPLACE)
+        return ((went_first && s->current == NOTHING) || is(&s->current, op->a)) && change(s, op->b);
     if (op->what == KEY_REMOVE)
         return is(&s->current, op->a) && change(s, NOTHING);
     return op->result == op->a && is(&s->current, op->a);
@@ -141,9 +136,8 @@ static bool step_finish(enum model m, const struct op *op, struct state *s)
         if (!is(&s->current, NOTHING))
             return false;
         s->current = op->a;
-        s->gone = NOTHING;
     } else if (op->result == SOMEHOW && s->overtaken == UNKNOWN) {
-        s->current = s->gone = UNKNOWN;
+        s->current = UNKNOWN;
     }
     s->load = NOTHING;
     s->overtaken = false;
@@ -182,7 +176,7 @@ static bool step_load(enum model m, const struct op *op, struct state *s)
     }
 }
 
-bool model_step(enum model m, const struct op *op, struct state *s)
+bool model_step(enum model m, const struct op *op, bool went_first, struct state *s)
 {
     switch (op->what) {
     case FIND:
@@ -198,7 +192,7 @@ bool model_step(enum model m, const struct op *op, struct state *s)
     case KEY_VALID:
     case KEY_REPLACE:
     case KEY_REMOVE:
-        return step_key(m, op, s);
+        return step_key(m, op, went_first, s);
     case SLOT_EXCHANGE:
     case SLOT_LOAD:
     case SLOT_SWAP:

@@ -16,17 +16,17 @@ struct state {
     uint32_t slot;    /* the value whose key is in the slot */
     uint32_t load;    /* under way: the value that it makes */
     uint32_t overtaken;
-    uint32_t gone; /* what vanished while a key_replace of it was under way, for which it may have been evicted first */
 };
 
-#define STATE_NOTHING {NOTHING, NOTHING, NOTHING, false, NOTHING}
-#define STATE_UNKNOWN {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}
+#define STATE_NOTHING {NOTHING, NOTHING, NOTHING, false}
+#define STATE_UNKNOWN {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}
 
 /*
- * model_step(m, op, s):
- * Do ${op} in ${s}.  False: it could not have had its result, and ${s} is spoilt.
+ * model_step(m, op, went_first, s):
+ * Do ${op} in ${s}.  False: it could not have had its result, and ${s} is spoilt.  ${went_first}: what a key_replace is to
+ * replace was evicted for it, to make room for the new value, which is then inserted if there is nothing else.
  */
-bool model_step(enum model m, const struct op *op, struct state *s);
+bool model_step(enum model m, const struct op *op, bool went_first, struct state *s);
 
 /*
  * op_changes(op):
