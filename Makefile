@@ -240,6 +240,7 @@ RUN_CHECKS := test/support/run_checks.sh
 export STRESS_THREADS ?= 4
 export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
+HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test strict layers exports litmus planted linear stress soak instructions report \
@@ -248,7 +249,7 @@ export TRACES ?= ../shared/traces
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
-	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, TRACES'
+	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, HOURS (soak), TRACES'
 
 run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
 	@$(SET_UP) run
@@ -298,6 +299,12 @@ linear: ## check that recorded histories are linearizable, and that planted bugs
 
 stress: ## run brim-bench stress under tsan and asan
 	@$(RUN_CHECKS) stress
+
+soak: ## half an hour, or HOURS: everything at once in one process, in which memory must stay flat
+	@$(SET_UP) run
+	@$(MAKE) --no-print-directory build/release/brim-bench
+	build/release/brim-bench stress --soak --threads 8 --seconds $$(awk 'BEGIN { print $(HOURS) * 3600 }') --seed $(STRESS_SEED) \
+	    --json build/soak.json
 
 instructions: ## count the instructions of each operation, in caches of a thousand to ten million entries
 	@$(SET_UP) instructions

@@ -20,6 +20,8 @@
     {"help", no_argument, NULL, 'h'},                      \
     {"version", no_argument, NULL, 'v'}
 
+enum { OPTION_SOAK = 256 };
+
 static const struct option run_options[] = {
     {"workload", required_argument, NULL, 'w'},
     {"entries", required_argument, NULL, 'e'},
@@ -40,6 +42,7 @@ static const struct option peers_options[] = {
 static const struct option stress_options[] = {
     {"seed", required_argument, NULL, 'x'},
     {"shape", required_argument, NULL, 'S'},
+    {"soak", no_argument, NULL, OPTION_SOAK},
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
@@ -88,6 +91,8 @@ static _Noreturn void print_help(void)
          "  --seed X          where the random operations start (default 1)\n"
          "  --shape NAME      only caches with this in their name, as loading (a wrong name lists them);\n"
          "                    default: all in turn.  From 5 seconds on all that can happen must happen\n"
+         "  --soak            half of the time many caches one after the other, half of it a single one: memory must\n"
+         "                    not be more in the last quarter of either than in the second, beyond 5 %\n"
          "\n"
          "replay finds the requests of traces, inserts what misses, and counts the misses:\n"
          "  TRACE             a file of lines `key size' or `key size work', work in nanoseconds, plain or\n"
@@ -169,6 +174,7 @@ static void take_option(struct options *o, int letter, const char *text)
     case 'x': o->seed = options_number("seed", text, 0, UINT64_MAX); break;
     case 's': o->seconds = parse_real("seconds", text, 0.01, 1e6); break;
     case 'S': o->shape = text; break;
+    case OPTION_SOAK: o->soak = true; break;
     case 'w': o->workload = text; break;
     case 'f': o->fractions = join(o->fractions, text); break;
     case 'o': o->objective = text; break;

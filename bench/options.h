@@ -2,6 +2,7 @@
 /* The command line. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct options {
     char *const *traces;                /* replay: files, or - */
     unsigned trace_count;
     const char *shape;                  /* stress; NULL: all */
+    bool soak;                          /* stress: look whether memory stays flat */
     const char *json;                   /* NULL: none */
 };
 

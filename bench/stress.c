@@ -6,6 +6,8 @@
 #include "progress.h"
 #include "report.h"
 #include "stress_end.h"
+#include "stress_flat.h"
+#include "stress_fork.h"
 #include "stress_kinds.h"
 #include "stress_limits.h"
 #include "stress_loads.h"
@@ -20,7 +22,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BOUTS = 2 };
+enum { BOUTS = 2, LONG_BOUTS = 8 };
 static const size_t most_capacity = (size_t)256 << 20;   /* it is really allocated */
 
 static const double long_enough = 5;                     /* seconds: all that can happen must */
@@ -29,6 +31,7 @@ struct totals {
     uint64_t operations, hits, created, destroyed, announced, watched, started;
     size_t max_used, max_alive, capacity;
     unsigned phases, missing;
+    struct flat *flat;                  /* NULL: nobody wants to know */
     struct event_sums events;
 };
 
@@ -170,7 +173,7 @@ static void join_lanes(struct phase *p)
 }
 
 struct helpers {
-    pthread_t watcher, keeper, collector;
+    pthread_t watcher, keeper, collector, forker;
 };
 
 static void start_helpers(struct phase *p, struct helpers *h)
@@ -178,6 +181,7 @@ static void start_helpers(struct phase *p, struct helpers *h)
     atomic_store(&p->stop, false);
     atomic_store(&p->keep_no_more, false);
     start_thread(&h->watcher, watch_run, p);
+    start_thread(&h->forker, fork_run, p);
     if (p->shape->loads)
         start_thread(&h->keeper, keeper_run, p);
     if (p->shape->queue)
@@ -190,6 +194,7 @@ static void stop_all(struct phase *p, const struct helpers *h)
     atomic_store(&p->stop, true);
     join_lanes(p);
     pthread_join(h->watcher, NULL);
+    pthread_join(h->forker, NULL);
     atomic_store(&p->keep_no_more, true);
     if (p->shape->loads)
         pthread_join(h->keeper, NULL);
@@ -209,6 +214,8 @@ static void run_bout(struct phase *p, struct totals *t, const struct clockwork *
         t->started += tend_lanes(p);
         nanosleep(&rest, NULL);
         progress_update(elapsed(c) / c->seconds);
+        if (t->flat != NULL)
+            flat_sample(t->flat, elapsed(c));
     } while (elapsed(c) < until);
     stop_all(p, &helpers);
     end_check(p);
@@ -261,15 +268,28 @@ static void free_phase(struct phase *p)
     free(p);
 }
 
-static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c, double seconds)
+/* G4 is watched to the end of it too. */
+static void end_watched(struct phase *p)
 {
-    struct phase *p = new_phase(o, shape, t->phases);
-    for (int i = 0; i < BOUTS; i++)
-        run_bout(p, t, c, seconds / (double)BOUTS);
+    pthread_t watcher;
+    atomic_store(&p->stop, false);
+    start_thread(&watcher, watch_run, p);
     end_stale(p);
-    count_statistics(p);
     if (((p->number & 2) != 0 || p->shape->limits) && !p->shape->charge_overhead)
         end_fill_whole(p);
+    atomic_store(&p->stop, true);
+    pthread_join(watcher, NULL);
+    if (atomic_load(&p->watched) == 0)
+        stress_violation(p, "G4: nobody has compared what is used with the capacity");
+}
+
+static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c, double seconds, int bouts)
+{
+    struct phase *p = new_phase(o, shape, t->phases);
+    for (int i = 0; i < bouts; i++)
+        run_bout(p, t, c, seconds / (double)bouts);
+    end_watched(p);
+    count_statistics(p);
     end_free(p);
     end_count(p);
     add_up(p, t);
@@ -290,7 +310,7 @@ static void print_result(const struct options *o, const struct totals *t)
     fflush(stdout);
 }
 
-static void write_json(const struct options *o, const struct totals *t)
+static void write_json(const struct options *o, const struct totals *t, json_t *memory)
 {
     json_t *j = json_object();
     json_object_set_new(j, "violations", json_integer((json_int_t)stress_violations()));
@@ -307,14 +327,46 @@ static void write_json(const struct options *o, const struct totals *t)
     json_object_set_new(j, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(j, "events", events_json(&t->events));
     json_object_set_new(j, "missing", t->missing != 0 ? events_missing_json(&t->events) : json_array());
+    json_object_set_new(j, "memory", memory);
     json_object_set_new(j, "version", json_string(brim_version()));
     report_json_write(o->json, j);
 }
 
-static double length_of(const struct options *o, const struct shapes *shapes, const struct shape *shape)
+/* ---- The whole ------------------------------------------------------------------------------------------------------ */
+
+static double length_of(const struct shapes *shapes, const struct shape *shape, double seconds)
 {
-    const double share = o->seconds / (double)shapes->weight * (double)shape_weight(shape);
+    const double share = seconds / (double)shapes->weight * (double)shape_weight(shape);
     return share < 0.2 ? 0.2 : share > 10 ? 10 : share;
+}
+
+/* All shapes in turn until the time is up, all of them once in a round. */
+static void run_in_turn(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c, double until, double round)
+{
+    do {
+        const struct shape *shape = shapes->at[t->phases % shapes->count];
+        const double left = until - elapsed(c), length = length_of(shapes, shape, round);
+        run_phase(o, shape, t, c, left < length ? left : length, BOUTS);
+    } while (until - elapsed(c) > 0.02);
+}
+
+/* A leak may be of what goes with its cache: so one cache lives as long as all others together. */
+static bool run_soak(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c, json_t *memory)
+{
+    enum { ROUNDS = 8 };
+    struct shapes everything;
+    struct flat flat;
+    shapes_choose(&everything, "borrowed, everything, resized");
+    t->flat = &flat;
+    flat_begin(&flat, "many_caches", elapsed(c), o->seconds / 2);
+    run_in_turn(o, shapes, t, c, o->seconds / 2, o->seconds / 2 / ROUNDS);
+    const bool many = flat_end(&flat, memory);
+    const double left = o->seconds - elapsed(c);
+    flat_begin(&flat, "one_cache", elapsed(c), left);
+    run_phase(o, everything.at[0], t, c, left, LONG_BOUTS);
+    const bool one = flat_end(&flat, memory);
+    t->flat = NULL;
+    return many && one;
 }
 
 int stress_run(const struct options *o)
@@ -323,18 +375,19 @@ int stress_run(const struct options *o)
     shapes_choose(&shapes, o->shape);
     const struct clockwork c = {.began = latency_now(), .seconds = o->seconds};
     struct totals t = {0};
+    json_t *memory = json_object();
+    bool flat = true;
     printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);
     fflush(stdout);
     stress_watchdog_start(o->seed);
     progress_begin("stress", o->seconds);
-    do {
-        const struct shape *shape = shapes.at[t.phases % shapes.count];
-        const double left = o->seconds - elapsed(&c), length = length_of(o, &shapes, shape);
-        run_phase(o, shape, &t, &c, left < length ? left : length);
-    } while (o->seconds - elapsed(&c) > 0.02);
+    if (o->soak)
+        flat = run_soak(o, &shapes, &t, &c, memory);
+    else
+        run_in_turn(o, &shapes, &t, &c, o->seconds, o->seconds);
     progress_end();
     t.missing = o->seconds >= long_enough ? events_missing(&t.events) : 0;
     print_result(o, &t);
-    write_json(o, &t);
-    return stress_violations() != 0 || t.missing != 0 || t.created != t.destroyed ? EXIT_WRONG : EXIT_SUCCESS;
+    write_json(o, &t, memory);
+    return stress_violations() != 0 || t.missing != 0 || t.created != t.destroyed || !flat ? EXIT_WRONG : EXIT_SUCCESS;
 }

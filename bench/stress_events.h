@@ -13,6 +13,7 @@ enum { WITH_ANY = 0, WITH_EVICTION = 1, WITH_LOADS = 2, WITH_GROUPS = 4, WITH_AG
 /* EVENT(identifier, name in the result, features) */
 #define STRESS_EVENTS(EVENT)                                                                                           \
     EVENT(EVICTED, "evicted", WITH_EVICTION)                                                                           \
+    EVENT(FORKED, "forks", WITH_ANY)                                                                                   \
     EVENT(BORROWED, "borrowed", WITH_BORROW)                                                                           \
     EVENT(RESIZED, "capacity_changes", WITH_RESIZE)                                                                    \
     EVENT(LOADED, "loads", WITH_LOADS)                                                                                 \
