@@ -24,6 +24,13 @@ size_t memory_allocated(void)
     return MEMORY_UNKNOWN;
 }
 
+void memory_give_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 size_t memory_resident(void)
 {
     unsigned long size = 0, resident = 0;

@@ -9,4 +9,5 @@
 
 size_t memory_allocated(void);          /* by malloc, its own headers included; known of the GNU C library's only */
 size_t memory_resident(void);
+void memory_give_back(void);            /* what malloc keeps of what was freed */
 #endif

@@ -3,6 +3,7 @@
 
 #include "fail.h"
 #include "latency.h"
+#include "memory.h"
 #include "progress.h"
 #include "report.h"
 #include "stress_end.h"
@@ -31,7 +32,6 @@ struct totals {
     uint64_t operations, hits, created, destroyed, announced, watched, started;
     size_t max_used, max_alive, capacity;
     unsigned phases, missing;
-    struct flat *flat;                  /* NULL: nobody wants to know */
     struct event_sums events;
 };
 
@@ -214,8 +214,6 @@ static void run_bout(struct phase *p, struct totals *t, const struct clockwork *
         t->started += tend_lanes(p);
         nanosleep(&rest, NULL);
         progress_update(elapsed(c) / c->seconds);
-        if (t->flat != NULL)
-            flat_sample(t->flat, elapsed(c));
     } while (elapsed(c) < until);
     stop_all(p, &helpers);
     end_check(p);
@@ -295,6 +293,8 @@ static void run_phase(const struct options *o, const struct shape *shape, struct
     add_up(p, t);
     if (stress_violations() == 0)       /* else late callbacks may still come */
         free_phase(p);
+    if (o->soak)
+        memory_give_back();
 }
 
 /* ---- The result ------------------------------------------------------------------------------------------------------- */
@@ -357,15 +357,13 @@ static bool run_soak(const struct options *o, const struct shapes *shapes, struc
     struct shapes everything;
     struct flat flat;
     shapes_choose(&everything, "borrowed, everything, resized");
-    t->flat = &flat;
-    flat_begin(&flat, "many_caches", elapsed(c), o->seconds / 2);
-    run_in_turn(o, shapes, t, c, o->seconds / 2, o->seconds / 2 / ROUNDS);
+    flat_begin(&flat, "many_caches", o->seconds / 2);
+    run_in_turn(o, shapes, t, c, o->seconds / 2, o->seconds / 2 / (double)ROUNDS);
     const bool many = flat_end(&flat, memory);
     const double left = o->seconds - elapsed(c);
-    flat_begin(&flat, "one_cache", elapsed(c), left);
+    flat_begin(&flat, "one_cache", left);
     run_phase(o, everything.at[0], t, c, left, LONG_BOUTS);
     const bool one = flat_end(&flat, memory);
-    t->flat = NULL;
     return many && one;
 }
 

@@ -2,26 +2,44 @@
 #include "stress_flat.h"
 
 #include "fail.h"
+#include "latency.h"
 #include "machine.h"
 #include "memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-void flat_begin(struct flat *f, const char *what, double now, double length)
+static void sample(struct flat *f)
 {
-    *f = (struct flat){.what = what, .began = now, .length = length};
-    for (int i = 0; i < 4; i++)
-        f->resident[i] = bench_alloc(FLAT_SAMPLES, sizeof *f->resident[i]);
-}
-
-/* Of all quarters room for as many: what comes too often is left out. */
-void flat_sample(struct flat *f, double now)
-{
-    const double share = (now - f->began) / f->length;
+    const double share = (double)(latency_now() - f->began) * 1e-9 / f->length;
     const int quarter = share < 0.25 ? 0 : share < 0.5 ? 1 : share < 0.75 ? 2 : 3;
     if (f->count[quarter] < FLAT_SAMPLES)
         f->resident[quarter][f->count[quarter]++] = memory_resident();
+}
+
+/* Of a day there is room for so many of each quarter. */
+static void *run(void *flat)
+{
+    struct flat *f = flat;
+    const uint64_t apart = (uint64_t)(f->length / 4 / (double)FLAT_SAMPLES * 1e9) + 5000000;
+    const struct timespec rest = {.tv_sec = (time_t)(apart / 1000000000), .tv_nsec = (long)(apart % 1000000000)};
+    while (!atomic_load(&f->stop)) {
+        sample(f);
+        nanosleep(&rest, NULL);
+    }
+    return NULL;
+}
+
+void flat_begin(struct flat *f, const char *what, double length)
+{
+    *f = (struct flat){.what = what, .began = latency_now(), .length = length};
+    for (int i = 0; i < 4; i++)
+        f->resident[i] = bench_alloc(FLAT_SAMPLES, sizeof *f->resident[i]);
+    const int error = pthread_create(&f->sampler, NULL, run, f);
+    if (error != 0)
+        bench_fail("cannot start a thread: %s", strerror(error));
 }
 
 static int by_size(const void *a, const void *b)
@@ -39,6 +57,8 @@ static size_t median(struct flat *f, int quarter)
 /* Sanitizers keep what is freed, and shadows of all that was ever touched: their memory says nothing of ours. */
 bool flat_end(struct flat *f, json_t *into)
 {
+    atomic_store(&f->stop, true);
+    pthread_join(f->sampler, NULL);
     const size_t second = median(f, 1), last = median(f, 3);
     const bool judged = machine_plain_malloc(), flat = second != 0 && last <= second + second / 100 * FLAT_GROWTH;
     const double growth = second != 0 ? 100 * ((double)last / (double)second - 1) : 0;

@@ -3,19 +3,24 @@
 #ifndef BENCH_STRESS_FLAT_H
 #define BENCH_STRESS_FLAT_H
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { FLAT_SAMPLES = 65536, FLAT_GROWTH = 5 };         /* percent */
 
 struct flat {
     const char *what;
-    double began, length;               /* seconds */
+    pthread_t sampler;
+    _Atomic bool stop;
+    uint64_t began;
+    double length;                      /* seconds */
     size_t count[4];                    /* samples of each quarter */
     size_t *resident[4];
 };
 
-void flat_begin(struct flat *, const char *what, double now, double length);
-void flat_sample(struct flat *, double now);
+void flat_begin(struct flat *, const char *what, double length);        /* a thread samples from now on */
 bool flat_end(struct flat *, json_t *into);     /* prints both medians; false: it grew */
 #endif

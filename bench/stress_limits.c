@@ -97,6 +97,7 @@ static bool insert_one(struct phase *p, uint64_t id, unsigned kind, size_t size)
 {
     struct key_bytes key;
     brim_entry_options e;
+    stress_beat();
     brim_entry_options_init(&e);
     e.kind = &p->kinds[kind];
     key_bytes_make(&key, id);

@@ -21,7 +21,7 @@ struct search {
     const struct history *history;
     struct events events;
     unsigned char *bit;       /* of each operation while it is under way */
-    uint32_t *open, *open_of; /* at each return: what is under way, from open[open_of[event]] to open[open_of[event + 1]] */
+    uint32_t *open, *open_of; /* what is under way at each return: from open[open_of[event]] on */
     struct point *stack, *seen;
     size_t depth, stack_size, seen_count, seen_size;
 };
@@ -96,7 +96,8 @@ static void end_search(struct search *s)
 
 static bool same(const struct point *a, const struct point *b)
 {
-    return a->event == b->event && a->done == b->done && a->gone == b->gone && memcmp(&a->state, &b->state, sizeof a->state) == 0;
+    return a->event == b->event && a->done == b->done && a->gone == b->gone &&
+           memcmp(&a->state, &b->state, sizeof a->state) == 0;
 }
 
 static uint64_t hash_of(const struct point *p)
@@ -222,9 +223,9 @@ static bool went_first(const struct search *s, const struct point *p, uint32_t o
 }
 
 /*
- * The ways on from a point: one of the operations under way is next, first of all the one that returns: as it is, or with
- * an entry that vanishes just before it, or with its first half; and if the one that returns was called early, it had
- * been done before.  False: that one leads nowhere.
+ * The ways on from a point: one of the operations under way is next, first of all the one that returns: as it is, or
+ * with an entry that vanishes just before it, or with its first half; and if the one that returns was called early,
+ * it had been done before.  False: that one leads nowhere.
  */
 enum { WAYS = 3 };
 static bool try_way(const struct search *s, struct point *p, uint32_t way)

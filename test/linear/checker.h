@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whether a history of one key is linearizable: whether there is an order of its operations, each somewhere between its
- * call and its return, in which one after the other could have had these results.
+ * Whether a history of one key is linearizable: whether there is an order of its operations, each somewhere between
+ * its call and its return, in which one after the other could have had these results.
  *
  * After J. M. Wing and C. Gong, Testing and Verifying Concurrent Objects, JPDC 17, 1993, and G. Lowe, Testing for
  * Linearizability, Concurrency and Computation: Practice and Experience 29(4), 2017: a search in depth that puts
- * operations into the order only when one of them returns, and remembers where it has been by what is done and the state.
+ * operations into the order only when one of them returns, and remembers where it has been by what is done and the
+ * state.
  */
 #ifndef LINEAR_CHECKER_H
 #define LINEAR_CHECKER_H

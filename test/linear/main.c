@@ -30,20 +30,21 @@ struct totals {
 
 static _Noreturn void print_help(void)
 {
-    puts("Usage: brim-linear [options]\n"
-         "  --operations N  how many operations to record and check (default 1000000)\n"
-         "  --threads T     1 to 31 (default 16)\n"
-         "  --keys K        4 to 64 hot keys (default 8)\n"
-         "  --seed S        of the first round (default 1); each other round has one more\n"
-         "  --model WHICH   exact     nothing is evicted: what is there must be found\n"
-         "                  eviction  entries vanish at any time, but do not rise again\n"
-         "                  both      half of the operations each (default)\n"
-         "  --json FILE     write the result there\n"
-         "  --save FILE     where the history of a violation goes (default brim-linear.history)\n"
-         "  --check FILE    check the history in FILE and do nothing else\n"
-         "\n"
-         "Exit status: 0 linearizable, 1 not, or another violation, 2 bad input, 3 it proves nothing: less than 30 %\n"
-         "of the operations overlap another one of their key, or something never happened.");
+    puts(
+        "Usage: brim-linear [options]\n"
+        "  --operations N  how many operations to record and check (default 1000000)\n"
+        "  --threads T     1 to 31 (default 16)\n"
+        "  --keys K        4 to 64 hot keys (default 8)\n"
+        "  --seed S        of the first round (default 1); each other round has one more\n"
+        "  --model WHICH   exact     nothing is evicted: what is there must be found\n"
+        "                  eviction  entries vanish at any time, but do not rise again\n"
+        "                  both      half of the operations each (default)\n"
+        "  --json FILE     write the result there\n"
+        "  --save FILE     where the history of a violation goes (default brim-linear.history)\n"
+        "  --check FILE    check the history in FILE and do nothing else\n"
+        "\n"
+        "Exit status: 0 linearizable, 1 not, or another violation, 2 bad input, 3 it proves nothing: less than 30 %\n"
+        "of the operations overlap another one of their key, or something never happened.");
     exit(EXIT_SUCCESS);
 }
 
@@ -68,13 +69,22 @@ static void take_model(struct asked *a, const char *name)
 static struct asked parse(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"operations", required_argument, NULL, 'n'}, {"threads", required_argument, NULL, 't'},
-        {"keys", required_argument, NULL, 'k'},       {"seed", required_argument, NULL, 's'},
-        {"model", required_argument, NULL, 'm'},      {"json", required_argument, NULL, 'j'},
-        {"save", required_argument, NULL, 'w'},       {"check", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0},
+        {"operations", required_argument, NULL, 'n'},
+        {"threads", required_argument, NULL, 't'},
+        {"keys", required_argument, NULL, 'k'},
+        {"seed", required_argument, NULL, 's'},
+        {"model", required_argument, NULL, 'm'},
+        {"json", required_argument, NULL, 'j'},
+        {"save", required_argument, NULL, 'w'},
+        {"check", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    struct asked a = {.operations = 1000000, .seed = 1, .threads = 16, .keys = 8, .model = {true, true},
+    struct asked a = {.operations = 1000000,
+                      .seed = 1,
+                      .threads = 16,
+                      .keys = 8,
+                      .model = {true, true},
                       .save = "brim-linear.history"};
     int letter;
 
@@ -136,8 +146,8 @@ static void tell(enum model m, struct history *h, uint64_t seed, const char *sav
 {
     FILE *f = save != NULL ? fopen(save, "w") : NULL;
 
-    fprintf(stderr, "brim-linear: VIOLATION: key %" PRIu32 " is not linearizable, model %s, seed %" PRIu64 "\n", h->op[0].key,
-            model_name(m), seed);
+    fprintf(stderr, "brim-linear: VIOLATION: key %" PRIu32 " is not linearizable, model %s, seed %" PRIu64 "\n",
+            h->op[0].key, model_name(m), seed);
     if (f != NULL) {
         save_history(f, m, h);
         fprintf(stderr, "all of its history is in %s\n", save);
@@ -170,7 +180,8 @@ static int check_file(const struct asked *a)
     h = load_history(f, &m);
     fclose(f);
     check_key(m, &h, a->seed, NULL, &t);
-    printf("%" PRIu64 " operations, model %s: %s\n", t.operations, model_name(m), t.violated ? "not linearizable" : "linearizable");
+    printf("%" PRIu64 " operations, model %s: %s\n", t.operations, model_name(m),
+           t.violated ? "not linearizable" : "linearizable");
     free(h.op);
     return t.violated ? EXIT_VIOLATION : EXIT_SUCCESS;
 }
@@ -224,15 +235,12 @@ static bool happened(const struct totals *t, enum what what)
     case SLOT_REMOVE:
     case PENDING:
     case CLAIM:
-    case FAIL:
-        return t->no[what] != 0;
+    case FAIL: return t->no[what] != 0;
     case INSERT:
     case GET:
     case JOIN:
-    case SHARE_FAILURE:
-        return t->yes[what] != 0;
-    default:
-        return t->yes[what] != 0 && t->no[what] != 0;
+    case SHARE_FAILURE: return t->yes[what] != 0;
+    default: return t->yes[what] != 0 && t->no[what] != 0;
     }
 }
 
@@ -256,7 +264,8 @@ static double percent(const struct totals *t)
 
 static void print_result(const struct totals *t, double wall, double cpu)
 {
-    printf("operations      %" PRIu64 " in %" PRIu64 " rounds, the longest history %" PRIu64 "\n", t->operations, t->rounds, t->longest);
+    printf("operations      %" PRIu64 " in %" PRIu64 " rounds, the longest history %" PRIu64 "\n", t->operations,
+           t->rounds, t->longest);
     printf("overlapping     %.1f %%\n", percent(t));
     printf("search          %" PRIu64 " points\n", t->looked_at);
     for (unsigned i = 0; i < WHATS; i++)
@@ -273,12 +282,15 @@ static void write_json(const struct asked *a, const struct totals *t, double wal
         return;
     if (f == NULL)
         must_fail("cannot write %s", a->json);
-    fprintf(f, "{\"violated\": %s, \"operations\": %" PRIu64 ", \"overlapping_percent\": %.2f, \"rounds\": %" PRIu64, t->violated ? "true" : "false",
-            t->operations, percent(t), t->rounds);
-    fprintf(f, ", \"threads\": %u, \"keys\": %u, \"seed\": %" PRIu64 ", \"seconds\": %.2f, \"cpu_seconds\": %.2f, \"happened\": {", a->threads,
-            a->keys, a->seed, wall, cpu);
+    fprintf(f, "{\"violated\": %s, \"operations\": %" PRIu64 ", \"overlapping_percent\": %.2f, \"rounds\": %" PRIu64,
+            t->violated ? "true" : "false", t->operations, percent(t), t->rounds);
+    fprintf(f,
+            ", \"threads\": %u, \"keys\": %u, \"seed\": %" PRIu64
+            ", \"seconds\": %.2f, \"cpu_seconds\": %.2f, \"happened\": {",
+            a->threads, a->keys, a->seed, wall, cpu);
     for (unsigned i = 0; i < WHATS; i++)
-        fprintf(f, "%s\"%s\": [%" PRIu64 ", %" PRIu64 "]", i != 0 ? ", " : "", what_name((enum what)i), t->yes[i], t->no[i]);
+        fprintf(f, "%s\"%s\": [%" PRIu64 ", %" PRIu64 "]", i != 0 ? ", " : "", what_name((enum what)i), t->yes[i],
+                t->no[i]);
     fprintf(f, "}}\n");
     if (fclose(f) != 0)
         must_fail("cannot write %s", a->json);

@@ -10,16 +10,12 @@ bool op_changes(const struct op *op)
 
     switch (op->what) {
     case INSERT:
-    case ADD:
-        return op->result == op->a;
-    case KEY_REPLACE:
-        return op->result == op->b;
+    case ADD: return op->result == op->a;
+    case KEY_REPLACE: return op->result == op->b;
     case KEY_REMOVE:
     case SLOT_SWAP:
-    case CANCEL:
-        return op->result != 0;
-    default:
-        return changes[op->what];
+    case CANCEL: return op->result != 0;
+    default: return changes[op->what];
     }
 }
 
@@ -106,14 +102,13 @@ static bool step_slot(const struct op *op, struct state *s)
             return false;
         s->slot = op->b;
         return true;
-    case SLOT_LOAD:
-        return is(&s->slot, op->result);
-    default:
-        return step_slot_find(op, s);
+    case SLOT_LOAD: return is(&s->slot, op->result);
+    default: return step_slot_find(op, s);
     }
 }
 
-/* Who asks while nothing is there and a load is not overtaken shares its result, whatever happens until it ends (G9). */
+/* Who asks while nothing is there and a load is not overtaken shares its result, whatever happens until it ends (G9).
+ */
 static bool joins(struct state *s, uint32_t load)
 {
     return is(&s->current, NOTHING) && is(&s->load, load) && is_not(s->overtaken, true);
@@ -130,7 +125,8 @@ static bool step_finish(enum model m, const struct op *op, struct state *s)
 {
     if (!is(&s->load, op->a) || (op->result == REFUSED && m == MODEL_EXACT))
         return false;
-    if ((op->result == op->a && !is_not(s->overtaken, true)) || (op->result == NOTHING && !is_not(s->overtaken, false)))
+    if ((op->result == op->a && !is_not(s->overtaken, true)) ||
+        (op->result == NOTHING && !is_not(s->overtaken, false)))
         return false;
     if (op->result == op->a || (op->result == SOMEHOW && s->overtaken == false)) {
         if (!is(&s->current, NOTHING))
@@ -147,21 +143,17 @@ static bool step_finish(enum model m, const struct op *op, struct state *s)
 static bool step_load(enum model m, const struct op *op, struct state *s)
 {
     switch (op->what) {
-    case GET:
-        return step_get(op, s);
+    case GET: return step_get(op, s);
     case JOIN:
-    case SHARE_FAILURE:
-        return joins(s, op->result);
-    case PENDING:
-        return is(&s->current, NOTHING) && is_not(s->load, NOTHING);
+    case SHARE_FAILURE: return joins(s, op->result);
+    case PENDING: return is(&s->current, NOTHING) && is_not(s->load, NOTHING);
     case CLAIM:
         if (!is(&s->current, NOTHING) || !is(&s->load, NOTHING))
             return false;
         s->load = op->a;
         s->overtaken = false;
         return true;
-    case FINISH:
-        return step_finish(m, op, s);
+    case FINISH: return step_finish(m, op, s);
     case FAIL:
         if (!is(&s->load, op->a))
             return false;
@@ -179,33 +171,23 @@ static bool step_load(enum model m, const struct op *op, struct state *s)
 bool model_step(enum model m, const struct op *op, bool went_first, struct state *s)
 {
     switch (op->what) {
-    case FIND:
-        return is(&s->current, op->result);
-    case CONTAINS:
-        return op->result != 0 ? is_not(s->current, NOTHING) : is(&s->current, NOTHING);
+    case FIND: return is(&s->current, op->result);
+    case CONTAINS: return op->result != 0 ? is_not(s->current, NOTHING) : is(&s->current, NOTHING);
     case INSERT:
-    case ADD:
-        return step_insert(m, op, s);
-    case REMOVE:
-        return step_remove(op, s);
+    case ADD: return step_insert(m, op, s);
+    case REMOVE: return step_remove(op, s);
     case KEY_FIND:
     case KEY_VALID:
     case KEY_REPLACE:
-    case KEY_REMOVE:
-        return step_key(m, op, went_first, s);
+    case KEY_REMOVE: return step_key(m, op, went_first, s);
     case SLOT_EXCHANGE:
     case SLOT_LOAD:
     case SLOT_SWAP:
     case SLOT_FIND:
     case SLOT_RENEW:
-    case SLOT_REMOVE:
-        return step_slot(op, s);
-    case CLEAR:
-        s->current = NOTHING;
-        return true;
-    case CLEAR_LOAD:
-        return change(s, s->current);
-    default:
-        return step_load(m, op, s);
+    case SLOT_REMOVE: return step_slot(op, s);
+    case CLEAR: s->current = NOTHING; return true;
+    case CLEAR_LOAD: return change(s, s->current);
+    default: return step_load(m, op, s);
     }
 }

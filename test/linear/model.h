@@ -23,8 +23,9 @@ struct state {
 
 /*
  * model_step(m, op, went_first, s):
- * Do ${op} in ${s}.  False: it could not have had its result, and ${s} is spoilt.  ${went_first}: what a key_replace is to
- * replace was evicted for it, to make room for the new value, which is then inserted if there is nothing else.
+ * Do ${op} in ${s}.  False: it could not have had its result, and ${s} is spoilt.  ${went_first}: what a
+ * key_replace is to replace was evicted for it, to make room for the new value, which is then inserted if there is
+ * nothing else.
  */
 bool model_step(enum model m, const struct op *op, bool went_first, struct state *s);
 

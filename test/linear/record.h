@@ -17,7 +17,8 @@ struct value {
     uint32_t number, key;
 };
 
-/* Which value a key that was in a slot names.  It is kept to the end of the round, so that no other has its address. */
+/* Which value a key that was in a slot names.  It is kept to the end of the round, so that no other has its address.
+ */
 struct handle {
     _Atomic(brim_key *) key;
     _Atomic uint32_t value;
@@ -27,7 +28,7 @@ struct round {
     enum model model;
     unsigned threads, keys;
     uint64_t seed;
-    size_t operations; /* of each thread, at least */
+    size_t operations;   /* of each thread, at least */
     bool borrow, clears; /* clears: and has no values without bytes, which would go too */
     size_t capacity;
     brim_cache *cache;
@@ -87,8 +88,8 @@ uint64_t tick(struct round *r);
 uint32_t value_number(struct round *r);
 struct value *value_new(struct round *r, uint32_t number, uint32_t key);
 void value_discard(struct round *r, struct value *v);
-uint32_t value_seen(struct round *r, const struct value *v, uint32_t key);   /* its number, checked */
-uint32_t ref_seen(struct round *r, brim_ref *ref, uint32_t key);             /* NOTHING for NULL; releases it */
+uint32_t value_seen(struct round *r, const struct value *v, uint32_t key); /* its number, checked */
+uint32_t ref_seen(struct round *r, brim_ref *ref, uint32_t key);           /* NOTHING for NULL; releases it */
 
 void handle_keep(struct round *r, const struct named *n); /* of a key about to be put into a slot */
 uint32_t handle_value(struct round *r, brim_key *key);
@@ -99,7 +100,7 @@ enum { MOST_OPS = 4 * MAX_KEYS }; /* that one use records */
 void use_something(struct worker *w);
 void use_load(struct worker *w);
 void end_load(struct worker *w);
-void joins_settle(struct worker *w); /* when all loads have ended */
+void joins_settle(struct worker *w);                                              /* when all loads have ended */
 void name_keep(struct worker *w, uint32_t key, brim_key *handle, uint32_t value); /* takes over the count */
 
 /* ---- round.c */

@@ -67,7 +67,8 @@ static void free_cache(struct round *r)
         problem(r, "brim_check");
     brim_cache_free(r->cache);
     if (atomic_load(&r->made) != atomic_load(&r->destroyed))
-        problem(r, "%" PRIu64 " values made, %" PRIu64 " destroyed", atomic_load(&r->made), atomic_load(&r->destroyed));
+        problem(r, "%" PRIu64 " values made, %" PRIu64 " destroyed", atomic_load(&r->made),
+                atomic_load(&r->destroyed));
 }
 
 static void collect(struct worker *w, struct history *out)

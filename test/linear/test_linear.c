@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The checker of histories is checked: by histories written by hand, good and bad, and by small random ones, which it must
+ * The checker of histories is checked: by histories written by hand, good and bad, and by small random ones, which
+ * it must
  * judge as one that tries every order does.
  */
 #include "linear/checker.h"
@@ -35,7 +36,8 @@ struct story {
 
 static const struct story stories[] = {
     {"one after the other", true, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, FIND, 0, 0, A), DO(5, 6, 0, REMOVE, 0, 0, 1), DO(7, 8, 1, FIND, 0, 0, 0)}},
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, FIND, 0, 0, A), DO(5, 6, 0, REMOVE, 0, 0, 1), DO(7, 8, 1, FIND, 0, 0,
+      0)}},
     {"a find during an insert sees it", true, true, {DO(1, 4, 0, INSERT, A, 0, A), DO(2, 3, 1, FIND, 0, 0, A)}},
     {"or not", true, true, {DO(1, 4, 0, INSERT, A, 0, A), DO(2, 3, 1, FIND, 0, 0, 0)}},
     {"but not both ways", false, true,
@@ -43,11 +45,13 @@ static const struct story stories[] = {
     {"a stale read", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, INSERT, B, 0, B), DO(5, 6, 1, FIND, 0, 0, A)}},
     {"the old value after somebody saw the new one", false, false,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 8, 0, INSERT, B, 0, B), DO(4, 5, 1, FIND, 0, 0, B), DO(6, 7, 2, FIND, 0, 0, A)}},
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 8, 0, INSERT, B, 0, B), DO(4, 5, 1, FIND, 0, 0, B), DO(6, 7, 2, FIND, 0, 0,
+      A)}},
     {"a lost insert", false, true, {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, FIND, 0, 0, 0)}},
     {"a replace that is not atomic", false, true,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, INSERT, B, 0, B), DO(4, 5, 1, FIND, 0, 0, 0)}},
-    {"a miss where none may be, by contains", false, true, {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, CONTAINS, 0, 0, 0)}},
+    {"a miss where none may be, by contains", false, true, {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, CONTAINS, 0, 0,
+     0)}},
     {"a value that rises again", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, REMOVE, 0, 0, 1), DO(5, 6, 1, FIND, 0, 0, A)}},
     {"one that vanished and rises again", false, false,
@@ -67,32 +71,39 @@ static const struct story stories[] = {
     {"both do", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, KEY_REPLACE, A, C, C)}},
     {"what is to be replaced goes first, to make room", false, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 8, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1, REMOVE, 0, 0, 0),
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 8, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1,
+      REMOVE, 0, 0, 0),
       DO(9, 10, 1, FIND, 0, 0, B)}},
     {"it goes first, and what came instead goes too", false, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 10, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, INSERT, C, 0, C), DO(6, 7, 1, FIND, 0, 0, 0),
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 10, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, INSERT, C, 0, C), DO(6, 7, 1,
+      FIND, 0, 0, 0),
       DO(8, 11, 1, FIND, 0, 0, B)}},
     {"it is replaced twice", false, false,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, KEY_REPLACE, A, B, B), DO(4, 7, 1, KEY_REPLACE, A, C, C), DO(8, 9, 1, FIND, 0, 0, B),
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, KEY_REPLACE, A, B, B), DO(4, 7, 1, KEY_REPLACE, A, C, C), DO(8, 9, 1,
+      FIND, 0, 0, B),
       DO(10, 11, 1, FIND, 0, 0, C)}},
     {"it had gone before", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, FIND, 0, 0, 0), DO(5, 6, 0, KEY_REPLACE, A, B, B)}},
     {"it goes first, and what came instead, and vanished perhaps, is followed by it", false, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 10, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1, INSERT, C, 0, C),
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 10, 0, KEY_REPLACE, A, B, B), DO(4, 5, 1, FIND, 0, 0, 0), DO(6, 7, 1,
+      INSERT, C, 0, C),
       DO(8, 9, 1, FIND, 0, 0, C), DO(11, 12, 1, FIND, 0, 0, B)}},
     {"a handle finds what its value was replaced by", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, INSERT, B, 0, B), DO(5, 6, 1, KEY_FIND, A, 0, B)}},
     {"an invalid handle is valid again", false, false,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, KEY_VALID, A, 0, 0), DO(5, 6, 1, KEY_VALID, A, 0, A)}},
     {"a handle removes its value and no other", true, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, INSERT, B, 0, B), DO(4, 5, 1, KEY_REMOVE, A, 0, A), DO(7, 8, 1, FIND, 0, 0, B)}},
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 6, 0, INSERT, B, 0, B), DO(4, 5, 1, KEY_REMOVE, A, 0, A), DO(7, 8, 1, FIND,
+      0, 0, B)}},
     {"it removes another", false, true,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, INSERT, B, 0, B), DO(5, 6, 1, KEY_REMOVE, A, 0, 0), DO(7, 8, 1, FIND, 0, 0, 0)}},
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, INSERT, B, 0, B), DO(5, 6, 1, KEY_REMOVE, A, 0, 0), DO(7, 8, 1, FIND,
+      0, 0, 0)}},
     {"a slot is found by what is in it, though both change", true, true,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, SLOT_EXCHANGE, A, 0, 0), DO(5, 12, 1, SLOT_FIND, 0, 0, A),
       DO(6, 7, 0, INSERT, B, 0, B), DO(8, 9, 0, SLOT_EXCHANGE, B, 0, A)}},
     {"a slot is found though its value had left", false, false,
-     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, SLOT_EXCHANGE, A, 0, 0), DO(5, 6, 0, INSERT, B, 0, B), DO(7, 8, 1, SLOT_FIND, 0, 0, A)}},
+     {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, SLOT_EXCHANGE, A, 0, 0), DO(5, 6, 0, INSERT, B, 0, B), DO(7, 8, 1,
+      SLOT_FIND, 0, 0, A)}},
     {"a slot misses though its value was there throughout", false, true,
      {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 0, SLOT_EXCHANGE, A, 0, 0), DO(5, 6, 1, SLOT_FIND, 0, 0, 0)}},
     {"two take one key out of a slot", false, false,
@@ -102,9 +113,11 @@ static const struct story stories[] = {
     {"a slot holds what was put there last", false, false,
      {DO(1, 2, 0, SLOT_EXCHANGE, A, 0, 0), DO(3, 4, 0, SLOT_SWAP, A, B, 1), DO(5, 6, 1, SLOT_LOAD, 0, 0, A)}},
     {"a slot is renewed, and always finds one", true, true,
-     {DO(1, 2, 0, SLOT_RENEW, A, 0, 0), DO(3, 4, 0, SLOT_RENEW, B, 0, A), DO(5, 6, 0, SLOT_REMOVE, A, 0, 0), DO(7, 8, 1, SLOT_FIND, 0, 0, B)}},
+     {DO(1, 2, 0, SLOT_RENEW, A, 0, 0), DO(3, 4, 0, SLOT_RENEW, B, 0, A), DO(5, 6, 0, SLOT_REMOVE, A, 0, 0), DO(7, 8,
+      1, SLOT_FIND, 0, 0, B)}},
     {"it misses what it held when that has left, though it holds another by then", false, true,
-     {DO(1, 2, 0, SLOT_RENEW, A, 0, 0), DO(3, 8, 1, SLOT_FIND, 0, 0, 0), DO(4, 5, 0, SLOT_RENEW, B, 0, A), DO(6, 7, 0, SLOT_REMOVE, A, 0, 0)}},
+     {DO(1, 2, 0, SLOT_RENEW, A, 0, 0), DO(3, 8, 1, SLOT_FIND, 0, 0, 0), DO(4, 5, 0, SLOT_RENEW, B, 0, A), DO(6, 7,
+      0, SLOT_REMOVE, A, 0, 0)}},
     {"it finds what was removed in it", false, false,
      {DO(1, 2, 0, SLOT_RENEW, A, 0, 0), DO(3, 4, 1, SLOT_REMOVE, A, 0, 0), DO(5, 6, 1, SLOT_FIND, 0, 0, A)}},
     {"found after a clear", false, false,
@@ -112,25 +125,32 @@ static const struct story stories[] = {
     {"what is inserted during a clear may stay", true, true,
      {DO(1, 4, 1, CLEAR, 0, 0, 0), DO(2, 3, 0, INSERT, A, 0, A), DO(5, 6, 0, FIND, 0, 0, A)}},
     {"a load", true, true,
-     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 6, 1, GET, 0, 0, A), DO(4, 5, 0, FINISH, A, 0, A), DO(7, 8, 1, FIND, 0, 0, A)}},
+     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 6, 1, GET, 0, 0, A), DO(4, 5, 0, FINISH, A, 0, A), DO(7, 8, 1, FIND, 0, 0,
+      A)}},
     {"two loads of a key at a time", false, false, {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, CLAIM, B, 0, 0)}},
-    {"a load begins though there is a value", false, true, {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, CLAIM, B, 0, 0)}},
+    {"a load begins though there is a value", false, true, {DO(1, 2, 0, INSERT, A, 0, A), DO(3, 4, 1, CLAIM, B, 0,
+     0)}},
     {"an overtaken load publishes nothing", true, true,
-     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, INSERT, B, 0, B), DO(5, 6, 0, FINISH, A, 0, NOTHING), DO(7, 8, 1, FIND, 0, 0, B)}},
+     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, INSERT, B, 0, B), DO(5, 6, 0, FINISH, A, 0, NOTHING), DO(7, 8, 1,
+      FIND, 0, 0, B)}},
     {"an overtaken load publishes", false, false,
      {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, REMOVE, 0, 0, 0), DO(5, 6, 0, FINISH, A, 0, A)}},
-    {"a load is overtaken by nobody", false, false, {DO(1, 2, 0, CLAIM, A, 0, 0), DO(5, 6, 0, FINISH, A, 0, NOTHING)}},
+    {"a load is overtaken by nobody", false, false, {DO(1, 2, 0, CLAIM, A, 0, 0), DO(5, 6, 0, FINISH, A, 0,
+     NOTHING)}},
     {"who asked before it was overtaken shares it", true, true,
-     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 8, 2, GET, 0, 0, A), DO(4, 5, 1, REMOVE, 0, 0, 0), DO(6, 7, 0, FINISH, A, 0, NOTHING)}},
+     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 8, 2, GET, 0, 0, A), DO(4, 5, 1, REMOVE, 0, 0, 0), DO(6, 7, 0, FINISH, A, 0,
+      NOTHING)}},
     {"who asked after does not", false, false,
-     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, CLEAR_LOAD, 0, 0, 0), DO(5, 8, 2, GET, 0, 0, A), DO(6, 7, 0, FINISH, A, 0, NOTHING)}},
+     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, CLEAR_LOAD, 0, 0, 0), DO(5, 8, 2, GET, 0, 0, A), DO(6, 7, 0, FINISH,
+      A, 0, NOTHING)}},
     {"one finished somehow is found, if it was not overtaken", false, true,
      {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 0, FINISH, A, 0, SOMEHOW), DO(5, 6, 1, FIND, 0, 0, 0)}},
     {"the failure of a load that others never asked", false, false,
      {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 0, FAIL, A, 0, 0), DO(5, 6, 1, SHARE_FAILURE, 0, 0, A)}},
     {"pending though nothing is loaded", false, false, {DO(1, 2, 0, PENDING, 0, 0, 0)}},
     {"a load is canceled", true, true,
-     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, CANCEL, 0, 0, 1), DO(5, 6, 1, PENDING, 0, 0, 0), DO(7, 8, 0, FINISH, A, 0, NOTHING)}},
+     {DO(1, 2, 0, CLAIM, A, 0, 0), DO(3, 4, 1, CANCEL, 0, 0, 1), DO(5, 6, 1, PENDING, 0, 0, 0), DO(7, 8, 0, FINISH,
+      A, 0, NOTHING)}},
     {"one that is none is canceled", false, false, {DO(3, 4, 1, CANCEL, 0, 0, 1)}},
 };
 enum { STORIES = sizeof stories / sizeof stories[0] };
@@ -179,7 +199,8 @@ static bool some_order(enum model m, const struct op *ops, size_t n, unsigned do
             return true;
         if (m == MODEL_EXACT || s.current == NOTHING)
             continue;
-        if (ops[i].what == KEY_REPLACE && ops[i].a == s.current && some_order(m, ops, n, done, gone | 1u << i, vanished))
+        if (ops[i].what == KEY_REPLACE && ops[i].a == s.current && some_order(m, ops, n, done, gone | 1u << i,
+            vanished))
             return true;
         after = vanished;
         if (model_step(m, &ops[i], went_first, &after) && some_order(m, ops, n, done | 1u << i, gone, after))
@@ -198,7 +219,8 @@ static uint32_t roll(uint32_t n)
     return (uint32_t)((dice >> 20) % n);
 }
 
-/* Done one after the other, so that there is an order; then the times are spread, and now and then a result is changed. */
+/* Done one after the other, so that there is an order; then the times are spread, and now and then a result is
+    changed. */
 static uint32_t do_map(struct op *op, struct state *s)
 {
     switch (op->what) {
@@ -231,7 +253,8 @@ static size_t make_random(struct op *ops, unsigned perturbed)
     struct state s = nothing;
 
     for (uint32_t i = 0; i < n; i++) {
-        ops[i] = (struct op){.thread = i, .what = whats[roll(sizeof whats / sizeof whats[0])], .a = A + i, .b = A + 10 + i};
+        ops[i] = (struct op){.thread = i, .what = whats[roll(sizeof whats / sizeof whats[0])], .a = A + i, .b = A +
+            10 + i};
         if (ops[i].what == KEY_FIND || ops[i].what == KEY_REPLACE || ops[i].what == SLOT_EXCHANGE)
             ops[i].a = A + roll(i + 1);
         ops[i].result = do_map(&ops[i], &s);
@@ -344,7 +367,8 @@ START_TEST(test_linear_files)
         const struct op *a = &h.op[i], *b = &again.op[i];
 
         ck_assert(a->called == b->called && a->returned == b->returned && a->thread == b->thread && a->key == b->key);
-        ck_assert(a->what == b->what && a->a == b->a && a->b == b->b && a->result == b->result && a->early == b->early);
+        ck_assert(a->what == b->what && a->a == b->a && a->b == b->b && a->result == b->result && a->early ==
+            b->early);
     }
     free(h.op);
     free(again.op);

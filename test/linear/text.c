@@ -34,12 +34,14 @@ static enum what what_named(const char *name)
 
 void print_history(FILE *f, const struct history *h)
 {
-    fprintf(f, "# %8s %8s %6s %3s  %-20s %7s %7s %7s\n", "called", "returned", "thread", "key", "what", "a", "b", "result");
+    fprintf(f, "# %8s %8s %6s %3s  %-20s %7s %7s %7s\n", "called", "returned", "thread", "key", "what", "a", "b",
+            "result");
     for (size_t i = 0; i < h->count; i++) {
         const struct op *op = &h->op[i];
 
-        fprintf(f, "%10" PRIu64 " %8" PRIu64 " %6" PRIu32 " %3" PRIu32 "  %-20s %7" PRIu32 " %7" PRIu32 " %7" PRIu32 "\n",
-                op->called, op->returned, op->thread, op->key, what_name(op->what), op->a, op->b, op->result);
+        fprintf(
+            f, "%10" PRIu64 " %8" PRIu64 " %6" PRIu32 " %3" PRIu32 "  %-20s %7" PRIu32 " %7" PRIu32 " %7" PRIu32 "\n",
+            op->called, op->returned, op->thread, op->key, what_name(op->what), op->a, op->b, op->result);
     }
 }
 

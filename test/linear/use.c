@@ -9,11 +9,6 @@
 
 enum { MANY = 4, HOT_COST = 40, COLD_KEYS = 256, FIRST_COLD = 1000 };
 
-static const void *bytes_of(const uint64_t *key)
-{
-    return key;
-}
-
 static size_t cost_of(struct worker *w)
 {
     return w->round->model == MODEL_EXACT ? 1 : 1 + roll(w, HOT_COST);
@@ -33,7 +28,7 @@ static void use_find(struct worker *w)
     uint32_t k = pick_key(w);
     uint64_t key = k;
     struct op *op = op_begin(w, FIND, k, 0);
-    brim_ref *ref = brim_find(r->cache, bytes_of(&key), sizeof key);
+    brim_ref *ref = brim_find(r->cache, &key, sizeof key);
     uint32_t number = ref != NULL ? value_seen(r, brim_ref_value(ref), k) : NOTHING;
 
     op_end(w, op, number);
@@ -52,7 +47,7 @@ static const struct named *name_of(struct worker *w, uint32_t k)
     if (roll(w, 2) == 0)
         return &w->names[k];
     op = op_begin(w, FIND, k, 0);
-    ref = brim_find(w->round->cache, bytes_of(&key), sizeof key);
+    ref = brim_find(w->round->cache, &key, sizeof key);
     op_end(w, op, ref != NULL ? value_seen(w->round, brim_ref_value(ref), k) : NOTHING);
     if (ref != NULL)
         name_keep(w, k, brim_ref_key(ref), op->result);
@@ -106,8 +101,8 @@ static void use_peek(struct worker *w)
     if (!begin_section(w))
         return;
     op = op_begin(w, FIND, k, 0);
-    v = roll(w, 2) == 0 ? brim_peek(r->cache, bytes_of(&key), sizeof key)
-                        : brim_ref_value(brim_borrow(r->cache, bytes_of(&key), sizeof key));
+    v = roll(w, 2) == 0 ? brim_peek(r->cache, &key, sizeof key)
+                        : brim_ref_value(brim_borrow(r->cache, &key, sizeof key));
     op_end(w, op, v != NULL ? value_seen(r, v, k) : NOTHING);
     if (v != NULL)
         (void)value_seen(r, v, k);
@@ -138,7 +133,7 @@ static void use_contains(struct worker *w)
     uint64_t key = k;
     struct op *op = op_begin(w, CONTAINS, k, 0);
 
-    op_end(w, op, brim_contains(w->round->cache, bytes_of(&key), sizeof key));
+    op_end(w, op, brim_contains(w->round->cache, &key, sizeof key));
 }
 
 /* ---- Inserts and removals */
@@ -159,7 +154,7 @@ static void use_insert(struct worker *w)
     struct value *v = value_new(r, number, k);
     brim_ref *ref = NULL;
     struct op *op = op_begin(w, INSERT, k, number);
-    brim_status s = brim_insert(r->cache, bytes_of(&key), sizeof key, v, cost_of(w), roll(w, 2) == 0 ? &ref : NULL);
+    brim_status s = brim_insert(r->cache, &key, sizeof key, v, cost_of(w), roll(w, 2) == 0 ? &ref : NULL);
 
     op_end(w, op, s == BRIM_OK ? number : NOTHING);
     if (s != BRIM_OK) {
@@ -185,7 +180,7 @@ static void use_add(struct worker *w)
     brim_entry_options_init(&e);
     e.only_if_absent = true;
     op = op_begin(w, ADD, k, number);
-    s = brim_insert_with(r->cache, bytes_of(&key), sizeof key, v, cost_of(w), &e, &ref);
+    s = brim_insert_with(r->cache, &key, sizeof key, v, cost_of(w), &e, &ref);
     op_end(w, op, ref_seen(r, ref, k));
     if (s == BRIM_OK && op->result != number)
         problem(r, "an insert gives another value");
@@ -203,7 +198,7 @@ static void use_remove(struct worker *w)
     uint64_t key = k;
     struct op *op = op_begin(w, REMOVE, k, 0);
 
-    op_end(w, op, brim_remove(w->round->cache, bytes_of(&key), sizeof key));
+    op_end(w, op, brim_remove(w->round->cache, &key, sizeof key));
 }
 
 /* False: it may have been held, and says nothing. */
@@ -212,7 +207,7 @@ static void use_remove_if_last(struct worker *w)
     struct round *r = w->round;
     uint32_t k = pick_key(w);
     uint64_t key = k;
-    brim_ref *ref = brim_find(r->cache, bytes_of(&key), sizeof key);
+    brim_ref *ref = brim_find(r->cache, &key, sizeof key);
     uint32_t number;
     struct op *op;
 
@@ -344,8 +339,8 @@ static void use_slot_swap(struct worker *w)
 }
 
 /*
- * Values without bytes, each put into the slot once and then removed, mostly when it has been taken out again: so the slot
- * is never without one that is there, and whoever misses must have missed one that was removed in it.
+ * Values without bytes, each put into the slot once and then removed, mostly when it has been taken out again: so the
+ * slot is never without one that is there, and whoever misses must have missed one that was removed in it.
  */
 static void use_renew(struct worker *w)
 {
@@ -492,13 +487,13 @@ static void use_room(struct worker *w)
     if (roll(w, 16) == 0)
         use_capacity(w);
     if ((w->count >> 9) % 2 != 0) {
-        (void)brim_remove(r->cache, bytes_of(&key), sizeof key);
+        (void)brim_remove(r->cache, &key, sizeof key);
         return;
     }
     if (r->model == MODEL_EVICTION && roll(w, 32) == 0)
         (void)brim_trim(r->cache, r->capacity / 4);
     v = value_new(r, value_number(r), (uint32_t)key);
-    if (brim_insert(r->cache, bytes_of(&key), sizeof key, v, HOT_COST, NULL) != BRIM_OK)
+    if (brim_insert(r->cache, &key, sizeof key, v, HOT_COST, NULL) != BRIM_OK)
         value_discard(r, v);
 }
 
@@ -509,11 +504,16 @@ static const struct {
     unsigned weight;
     bool borrows;
 } uses[] = {
-    {use_find, 100, false},      {use_find_many, 20, false},      {use_peek, 60, true},         {use_peek_many, 15, true},
-    {use_contains, 30, false},   {use_insert, 40, false},         {use_add, 30, false},         {use_remove, 25, false},
-    {use_key_find, 60, false},   {use_remove_if_last, 15, false}, {use_key_replace, 40, false}, {use_key_remove, 15, false},
-    {use_slot_find, 60, false},  {use_slot_exchange, 40, false},  {use_slot_swap, 20, false},   {use_clear, 2, false},
-    {use_walk, 4, false},        {use_room, 60, false},           {use_load, 150, false},     {use_renew, 20, false},
+    {use_find, 100, false},       {use_find_many, 20, false},
+    {use_peek, 60, true},         {use_peek_many, 15, true},
+    {use_contains, 30, false},    {use_insert, 40, false},
+    {use_add, 30, false},         {use_remove, 25, false},
+    {use_key_find, 60, false},    {use_remove_if_last, 15, false},
+    {use_key_replace, 40, false}, {use_key_remove, 15, false},
+    {use_slot_find, 60, false},   {use_slot_exchange, 40, false},
+    {use_slot_swap, 20, false},   {use_clear, 2, false},
+    {use_walk, 4, false},         {use_room, 60, false},
+    {use_load, 150, false},       {use_renew, 20, false},
     {use_renewed, 30, false},
 };
 enum { USES = sizeof uses / sizeof uses[0] };

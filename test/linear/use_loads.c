@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loads: asked for, claimed, joined, finished, failed and canceled.  A thread that has claimed one waits for no other, so
- * that none can wait in a circle.
+ * Loads: asked for, claimed, joined, finished, failed and canceled.  A thread that has claimed one waits for no
+ * other, so that none can wait in a circle.
  */
 #include "linear/must.h"
 #include "linear/record.h"
@@ -128,8 +128,8 @@ static void use_key_get(struct worker *w)
 
 /* ---- Claims */
 
-static void settle_claim(struct worker *w, struct op *op, uint32_t value, brim_status s, brim_ref *ref, brim_load *claimed,
-                         int reason)
+static void settle_claim(struct worker *w, struct op *op, uint32_t value, brim_status s, brim_ref *ref,
+                         brim_load *claimed, int reason)
 {
     if ((s == BRIM_CLAIMED) != (claimed != NULL))
         problem(w->round, "a claim is %s and gives %s load", brim_strerror(s), claimed != NULL ? "a" : "no");
@@ -281,19 +281,13 @@ void use_load(struct worker *w)
     switch (roll(w, 10)) {
     case 0:
     case 1:
-    case 2:
-        use_get(w);
-        break;
-    case 3:
-        use_key_get(w);
-        break;
+    case 2: use_get(w); break;
+    case 3: use_key_get(w); break;
     case 4:
         if (room)
             use_claim_many(w);
         break;
-    case 5:
-        use_cancel(w);
-        break;
+    case 5: use_cancel(w); break;
     case 6:
     case 7:
         if (room)
