@@ -32,12 +32,13 @@ SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
 TESTS := $(TEST_SRC:.c=)
 UNIT_TESTS := $(filter test/unit/%,$(TESTS))
-OUTSIDE_TESTS := $(filter-out test/unit/%,$(TESTS))
+FAULT_TESTS := $(filter test/fault/%,$(TESTS))
+OUTSIDE_TESTS := $(filter-out test/unit/% test/fault/%,$(TESTS))
 # Units are tested with assertions; what is released, from outside.
 TESTS_debug = $(TESTS)
 TESTS_asan = $(TESTS)
 TESTS_tsan = $(TESTS)
-TESTS_release = $(OUTSIDE_TESTS)
+TESTS_release = $(OUTSIDE_TESTS) $(FAULT_TESTS)
 OBJCOPY ?= objcopy
 LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
 PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
@@ -152,6 +153,11 @@ build/$1/obj/libinside.a: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources
 	@rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 
+# For tests of failures: what the library calls outside comes to test/support/fault.c.
+build/$1/obj/libfaulty.a: build/$1/libbrim.a test/fault/calls
+	@awk '$$$$2 ~ /^(fails|told)$$$$/ { print $$$$1, "fault_" $$$$1 }' test/fault/calls >build/$1/obj/renamed
+	$$(OBJCOPY) --redefine-syms=build/$1/obj/renamed $$< $$@
+
 build/$1/libbrim.so: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources lib/libbrim.map
 	$$(CC_$1) $(FLAGS_$1) $(SHARED) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -pthread
 	@ln -sf libbrim.so $$@.0
@@ -167,6 +173,7 @@ build/$1/brim-instructions: $(INSTRUCTIONS_SRC:%.c=build/$1/obj/%.o) build/$1/li
 
 $(UNIT_TESTS:%=build/$1/%): build/$1/obj/libinside.a
 $(OUTSIDE_TESTS:%=build/$1/%): build/$1/libbrim.a
+$(FAULT_TESTS:%=build/$1/%): build/$1/obj/libfaulty.a
 $(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o)
 	@mkdir -p $$(@D)
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
@@ -285,7 +292,7 @@ strict: ## compile every source with gcc and clang, warnings being errors
 layers: ## check the directions of the includes, and the tests that docs/FEATURES.md names
 	@$(RUN_CHECKS) layers
 
-exports: ## check that libbrim.so exports what the headers declare, and nothing else
+exports: ## check that libbrim.so exports what the headers declare and no more, and that tests make all of it fail
 	@$(RUN_CHECKS) exports
 
 litmus: ## run the Relacy harnesses

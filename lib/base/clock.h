@@ -18,7 +18,8 @@ uint64_t clock_coarse(void);
 
 /*
  * clock_pause(ns):
- * Give up the processor for about ${ns}: for the few places that poll.  The thread cannot be canceled meanwhile.
+ * Give up the processor for ${ns}, or a little more: for the few places that poll.  The thread cannot be canceled
+ * meanwhile, and signals do not make it shorter.
  */
 void clock_pause(uint64_t ns);
 

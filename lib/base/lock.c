@@ -49,6 +49,13 @@ void cond_destroy(struct cond *c)
     pthread_cond_destroy(&c->c);
 }
 
+/* Not on that clock, if the system refuses: who waits for a time is back at once then. */
+void cond_renew(struct cond *c)
+{
+    if (!cond_init(c))
+        c->c = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
 static int wait_until(struct cond *c, struct lock *l, uint64_t deadline)
 {
     struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};

@@ -47,6 +47,7 @@ static inline bool cond_wait(struct cond *c, struct lock *l, uint64_t deadline)
     }
     return woken;
 }
+#define cond_renew(c_) ((void)(c_))
 #define cond_wake_all(c_) ((c_)->c.notify_all($))
 
 #else
@@ -64,6 +65,13 @@ struct LOCK_ATTRIBUTE(capability("mutex")) lock {
     enum lock_rank rank;
     ATOM(uintptr_t) owner; /* 0: free; kept only in builds with assertions */
 };
+
+/* One of the process's, which is ready from the start and needs nothing that could be refused. */
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#define LOCK_READY(rank) {PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank, {0}}
+#else
+#define LOCK_READY(rank) {PTHREAD_MUTEX_INITIALIZER, rank, {0}}
+#endif
 
 /*
  * lock_init(l, rank):
@@ -118,6 +126,12 @@ struct cond {
  */
 bool cond_init(struct cond *c);
 void cond_destroy(struct cond *c);
+
+/*
+ * cond_renew(c):
+ * In the child of a fork: make ${c}, for which threads waited that are gone, as new.
+ */
+void cond_renew(struct cond *c);
 
 /*
  * cond_wait(c, l, deadline):

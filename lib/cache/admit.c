@@ -17,6 +17,7 @@ enum {
     IDLE_TURNS = 3,       /* and in which nobody else is at work either, before and after a wait for windows */
     SECTION_TURNS = 20,   /* in which only others' sections stand in the way */
     FRAME_LEVELS = 3,     /* of protection by the current frame: shard_sweep.frame_too */
+    FRAME_LEVEL_BITS = 2,
     AHEAD_PART = 64,      /* of the capacity: evicted ahead where values wait for sections, */
     AHEAD_MOST = 256,     /* at most as many entries at once, so that one barrier serves a batch */
     PAUSE_NS = 50000
@@ -195,7 +196,9 @@ static unsigned frame_too(struct brim_cache *c)
 
     if (!c->common.protect)
         return 0;
-    return known / FRAME_LEVELS == atom_load_relaxed(&c->frame) ? (unsigned)(known % FRAME_LEVELS) : 0;
+    return ((known ^ atom_load_relaxed(&c->frame) << FRAME_LEVEL_BITS) >> FRAME_LEVEL_BITS) == 0
+               ? (unsigned)known & ((1u << FRAME_LEVEL_BITS) - 1)
+               : 0;
 }
 
 /* Nothing more can go at this level.  False: nor is there another. */
@@ -203,7 +206,7 @@ static bool next_level(struct brim_cache *c, unsigned level)
 {
     if (!c->common.protect || level + 1 >= FRAME_LEVELS)
         return false;
-    atom_store_relaxed(&c->common.protected_until, atom_load_relaxed(&c->frame) * FRAME_LEVELS + level + 1);
+    atom_store_relaxed(&c->common.protected_until, atom_load_relaxed(&c->frame) << FRAME_LEVEL_BITS | (level + 1));
     return true;
 }
 

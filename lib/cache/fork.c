@@ -12,14 +12,14 @@
 
 static struct brim_cache *list; /* as registry_lock gave it; valid between prepare and parent or child */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
+static ATOM(uint32_t) ready; /* the handlers are there, */
+static _Thread_local unsigned nested; /* perhaps twice: the inner pair does nothing */
 
 /*
  * By rank: the list, the waits, every shard, what they adapt by, every slab, every list of kinds and limbo, the queues.
  * Then nobody is in a window.
  */
-static void prepare(void)
+static void lock_all(void)
 {
     list = registry_lock();
     lock_acquire(waits_lock());
@@ -40,7 +40,7 @@ static void prepare(void)
     window_close_gate();
 }
 
-static void parent(void)
+static void unlock_all(void)
 {
     window_open_gate();
     if (pins_lock() != NULL)
@@ -99,7 +99,7 @@ static void renew_limits(struct brim_cache *c)
             limit_begin(&k->limit, tally_amount(&k->values));
 }
 
-static void child(void)
+static void renew(void)
 {
     struct thread *self = thread_self();
 
@@ -116,16 +116,37 @@ static void child(void)
             atom_store_relaxed(&c->turn, NULL);
     }
     thread_child(self);
-    parent();
 }
 
-static void start(void)
+/* ---- The handlers */
+
+static void prepare(void)
 {
-    ready = registry_start() && waits_lock() != NULL && queues_lock() != NULL && pthread_atfork(prepare, parent, child) == 0;
+    if (nested++ == 0)
+        lock_all();
 }
 
+static void parent(void)
+{
+    if (--nested == 0)
+        unlock_all();
+}
+
+static void child(void)
+{
+    if (--nested != 0)
+        return;
+    renew();
+    unlock_all();
+}
+
+/*
+ * Two threads may both register, or one and a child that was forked before it could say so.  Relaxed: the handlers
+ * need nothing that this thread has done.
+ */
 bool fork_start(void)
 {
-    pthread_once(&once, start);
-    return ready;
+    if (atom_load_relaxed(&ready) == 0 && pthread_atfork(prepare, parent, child) == 0)
+        atom_store_relaxed(&ready, 1);
+    return atom_load_relaxed(&ready) != 0;
 }

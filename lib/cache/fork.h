@@ -10,7 +10,7 @@
 
 /*
  * fork_start():
- * Register the handlers, at the first call.  False: they cannot be.
+ * Register the handlers, at the first call.  False: they cannot be now; a later call may.
  */
 bool fork_start(void);
 

@@ -16,7 +16,6 @@ void brim_dump_refs(brim_cache *c, FILE *file)
 #else
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -34,22 +33,13 @@ struct pin {
     bool load;
 };
 
-static struct lock lock; /* protects all below */
+static struct lock lock = LOCK_READY(RANK_PINS); /* protects all below */
 static struct pin *bucket[BUCKETS];
 static bool lossy; /* one could not be noted for lack of memory: from then on nothing is called misuse */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-static void start(void)
-{
-    ready = lock_init(&lock, RANK_PINS);
-}
-
 struct lock *pins_lock(void)
 {
-    pthread_once(&once, start);
-    return ready ? &lock : NULL;
+    return &lock;
 }
 
 static struct pin **bucket_of(const void *what)
@@ -61,8 +51,6 @@ void pins_note(const struct brim_cache *c, const void *what, bool load, const vo
 {
     struct pin *p = malloc(sizeof *p), **at = bucket_of(what);
 
-    if (pins_lock() == NULL)
-        return;
     lock_acquire(&lock);
     if (p == NULL) {
         lossy = true;
@@ -95,8 +83,6 @@ bool pins_forget(const void *what, const char *misuse)
     struct pin **at, *p = NULL;
     bool known;
 
-    if (pins_lock() == NULL)
-        return true;
     lock_acquire(&lock);
     at = choose_locked(what);
     if (at != NULL) {
@@ -156,7 +142,7 @@ void brim_dump_refs(brim_cache *c, FILE *file)
     uint64_t now = clock_now();
     size_t n = 0;
 
-    if (c == NULL || file == NULL || pins_lock() == NULL)
+    if (c == NULL || file == NULL)
         return;
     lock_acquire(&lock);
     for (unsigned i = 0; i < BUCKETS; i++) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/queue.h"
 
-#include <pthread.h>
-
 #include "cache/dispose.h"
 
 struct brim_queue {
@@ -11,28 +9,19 @@ struct brim_queue {
     bool dropped;
 };
 
-static struct lock lock; /* protects all of them */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-static void start(void)
-{
-    ready = lock_init(&lock, RANK_QUEUES);
-}
+static struct lock lock = LOCK_READY(RANK_QUEUES); /* protects all of them */
 
 struct lock *queues_lock(void)
 {
-    pthread_once(&once, start);
-    return ready ? &lock : NULL;
+    return &lock;
 }
 
 brim_queue *brim_queue_new(void)
 {
-    brim_queue *q;
+    brim_queue *q = mem_alloc_zeroed(&mem_default, sizeof *q, _Alignof(brim_queue));
 
-    if (queues_lock() == NULL || (q = mem_alloc_zeroed(&mem_default, sizeof *q, _Alignof(brim_queue))) == NULL)
-        return NULL;
-    q->uses = 1;
+    if (q != NULL)
+        q->uses = 1;
     return q;
 }
 

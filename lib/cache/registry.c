@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/registry.h"
 
-#include <pthread.h>
-
-static struct lock list_lock; /* protects `list' and the links of its caches */
+static struct lock list_lock = LOCK_READY(RANK_LIST); /* protects `list' and the links of its caches */
 static struct brim_cache *list;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-static void start(void)
-{
-    ready = lock_init(&list_lock, RANK_LIST);
-}
-
-bool registry_start(void)
-{
-    pthread_once(&once, start);
-    return ready;
-}
 
 void registry_join(struct brim_cache *c)
 {

@@ -7,11 +7,6 @@
 
 #include "cache/cache.h"
 
-/*
- * registry_start():
- * Make the list ready, at its first use.  False: the system has no memory for its lock.
- */
-bool registry_start(void);
 void registry_join(struct brim_cache *c);
 void registry_leave(struct brim_cache *c);
 

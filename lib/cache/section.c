@@ -71,7 +71,7 @@ brim_status brim_read_begin(brim_cache *c)
 {
     struct thread *t = thread_self();
     struct stripe *st;
-    uint32_t nesting;
+    uint64_t nesting;
 
     if (c == NULL || unlikely(atom_load_relaxed(&c->freed))) /* relaxed: the caller knows, or it is not yet */
         return BRIM_INVALID;
@@ -93,7 +93,7 @@ void brim_read_end(brim_cache *c)
 {
     struct thread *t = thread_self();
     struct stripe *st = section_of(c, t);
-    uint32_t nesting;
+    uint64_t nesting;
 
     if (st == NULL)
         return;

@@ -3,9 +3,7 @@
 
 #include "cache/pins.h"
 
-#include <pthread.h>
-
-enum { CHUNK = 64, CHUNKS = 1 << 18, INDEX_BITS = 24 };
+enum { CHUNK = 64, CHUNKS = 1 << 18, INDEX_BITS = 24, USE_BITS = 64 - INDEX_BITS };
 
 struct wait {
     struct waiter waiter; /* first; under its shard's mutex */
@@ -20,23 +18,14 @@ struct wait {
     void *arg;
 };
 
-static struct lock lock; /* protects all below */
+static struct lock lock = LOCK_READY(RANK_WAITS); /* protects all below */
 static struct wait *records[CHUNKS];
 static uint32_t chunks;
 static struct wait *unused;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-static void start(void)
-{
-    ready = lock_init(&lock, RANK_WAITS);
-}
-
 struct lock *waits_lock(void)
 {
-    pthread_once(&once, start);
-    return ready ? &lock : NULL;
+    return &lock;
 }
 
 static struct wait *wait_of(struct waiter *w)
@@ -46,10 +35,13 @@ static struct wait *wait_of(struct waiter *w)
 
 /* ---- Records */
 
+/* A record that has had all the handles there are for it is not used again. */
 static void push_free_locked(struct wait *x)
 {
     x->busy = false;
     x->uses++;
+    if (x->uses >> USE_BITS != 0)
+        return;
     x->next = unused;
     unused = x;
 }
@@ -98,8 +90,6 @@ struct waiter *wait_new(struct shard *sh, brim_done *done, void *arg)
 {
     struct wait *x = NULL;
 
-    if (waits_lock() == NULL)
-        return NULL;
     while ((x = pop_free()) == NULL)
         if (!add_chunk())
             return NULL;
@@ -144,7 +134,7 @@ bool brim_wait_cancel(brim_wait *handle)
     struct wait *x;
     bool canceled = false;
 
-    if (handle == NULL || waits_lock() == NULL)
+    if (handle == NULL)
         return false;
     lock_acquire(&lock);
     x = find_locked(handle);

@@ -33,7 +33,7 @@ void wait_free(struct waiter *w);
  */
 void wait_tell(struct waiter *told);
 
-/* For fork: nothing changes from lock to unlock; NULL: there are none yet. */
+/* For fork: nothing changes from lock to unlock. */
 struct lock *waits_lock(void);
 
 #endif

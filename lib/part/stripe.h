@@ -23,7 +23,7 @@ struct stripe {
     struct stripe_kind of[STRIPE_KINDS];
     ATOM(uint64_t) misses;
     struct epoch_reader section;     /* of the cache's own domain: cache/section.c; not of the shared stripe */
-    ATOM(uint32_t) nesting;          /* of sections; as above */
+    ATOM(uint64_t) nesting;          /* of sections; as above */
     bool shared;
     ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
     ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about or passed on */

@@ -14,8 +14,7 @@ _Thread_local struct thread_tls thread_tls;
 
 static struct thread overflow = {.reader = {.shared = true}};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t exit_key;
-static bool have_exit_key;
+static ATOM(uint32_t) exit_key; /* and 1; 0: none yet */
 static ATOM(uint32_t) numbers; /* given out so far */
 
 typedef void exit_fn(struct thread *t);
@@ -24,6 +23,11 @@ static ATOM(exit_fn *) on_exit_fn;
 void thread_on_exit(void (*fn)(struct thread *t))
 {
     atom_store_release(&on_exit_fn, fn);
+}
+
+static bool set_exit_key(struct thread *t)
+{
+    return pthread_setspecific((pthread_key_t)(atom_load_acquire(&exit_key) - 1), t) == 0;
 }
 
 /*
@@ -35,13 +39,31 @@ static void thread_ends(void *arg)
 {
     struct thread *t = arg;
 
-    if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, t) == 0)
+    if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && set_exit_key(t))
         return;
     if (t->borrowing != 0)
         atom_load_acquire(&on_exit_fn)(t);
     thread_tls.self = &overflow;
     /* Release: the next owner's stores follow ours (edge record). */
     atom_store_release(&t->in_use, 0);
+}
+
+/* Also at a later call, if at the first the system had none left. */
+static bool have_exit_key(void)
+{
+    uint32_t none = 0;
+    pthread_key_t fresh;
+
+    if (atom_load_acquire(&exit_key) != 0)
+        return true;
+    if (pthread_key_create(&fresh, thread_ends) != 0)
+        return false;
+    while (!atom_cas_acq_rel(&exit_key, &none, (uint32_t)fresh + 1))
+        if (none != 0) {
+            pthread_key_delete(fresh); /* another thread was first */
+            break;
+        }
+    return true;
 }
 
 static void push(struct thread *t)
@@ -55,7 +77,6 @@ static void push(struct thread *t)
 
 static void start(void)
 {
-    have_exit_key = pthread_key_create(&exit_key, thread_ends) == 0;
     push(&overflow);
     atom_store_seq_cst(&epoch_mode.asymmetric, membarrier_register() ? 1u : 0u);
 }
@@ -93,11 +114,9 @@ struct thread *thread_self_slow(void)
     struct thread *t = NULL;
 
     pthread_once(&once, start);
-    if (have_exit_key)
-        t = reuse();
-    if (t == NULL && have_exit_key)
+    if (have_exit_key() && (t = reuse()) == NULL)
         t = make();
-    if (t != NULL && pthread_setspecific(exit_key, t) != 0) {
+    if (t != NULL && !set_exit_key(t)) {
         atom_store_release(&t->in_use, 0);
         t = NULL;
     }

@@ -260,5 +260,5 @@ void flight_child(struct flight *f)
         unlist(f, w);
         f->refs--;
     }
-    (void)cond_init(&f->ended); /* over the old one, which still counts them */
+    cond_renew(&f->ended);
 }

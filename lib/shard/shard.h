@@ -34,7 +34,7 @@ struct shard_common {
     ATOM(uint64_t) invalidations;  /* of groups, so far */
     ATOM(uintptr_t) stamp;         /* of a use now, without birth */
     bool protect;                  /* what the current frame used goes last; constant */
-    ATOM(uint64_t) protected_until; /* frame + 1 in which, at one look at all, only what it used was left to evict */
+    ATOM(uint64_t) protected_until; /* a frame, and how far its protection was seen to leave nothing to evict: admit.c */
 };
 
 struct shard {

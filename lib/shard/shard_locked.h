@@ -44,7 +44,8 @@ static inline void shard_add_fresh_locked(struct shard *sh, struct entry *e)
     if (sh->fresh_frame != frame)
         sh->fresh = 0;
     sh->fresh_frame = frame;
-    sh->newest[sh->fresh++ % SHARD_NEWEST] = e;
+    sh->newest[sh->fresh % SHARD_NEWEST] = e;
+    sh->fresh += sh->fresh < UINT32_MAX; /* a program without frames inserts as many in its only one */
 }
 
 /* ${e} leaves. */

@@ -89,6 +89,7 @@ plan_layers() {
 plan_exports() {
     build lib
     step run_steps lib exports 60 pass test/support/exports.sh build/release/libbrim.so
+    step run_steps lib faults 60 pass test/support/faults.sh build/release/libbrim.a
 }
 
 plan_test() {

@@ -2,10 +2,14 @@
  *
  * base/clock: nanoseconds of the monotonic clock.
  */
+#include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "support/support.h"
+
+static pthread_t main_thread;
 
 static uint64_t system_now(void)
 {
@@ -56,6 +60,39 @@ START_TEST(a_pause_passes_time)
 }
 END_TEST
 
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+static void interrupt(unsigned id, void *arg)
+{
+    (void)id;
+    while (!atomic_load((atomic_bool *)arg)) {
+        (void)pthread_kill(main_thread, SIGUSR1);
+        (void)sched_yield();
+    }
+}
+
+START_TEST(signals_do_not_shorten_a_pause)
+{
+    struct sigaction action = {.sa_handler = on_signal}, before;
+    atomic_bool done = false;
+    uint64_t start;
+    crew c;
+
+    main_thread = pthread_self();
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, &before), 0);
+    crew_start(&c, 1, interrupt, &done);
+    start = clock_now();
+    clock_pause(20000000);
+    ck_assert_uint_ge(clock_now() - start, 20000000);
+    atomic_store(&done, true);
+    crew_join(&c);
+    (void)sigaction(SIGUSR1, &before, NULL);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("clock");
@@ -63,5 +100,6 @@ int main(void)
     tcase_add_test(tc, it_is_the_monotonic_clock);
     tcase_add_test(tc, the_coarse_one_is_not_far_behind);
     tcase_add_test(tc, a_pause_passes_time);
+    tcase_add_test(tc, signals_do_not_shorten_a_pause);
     return suite_run(tc);
 }

@@ -44,6 +44,18 @@ static void count(unsigned id, void *arg)
     }
 }
 
+START_TEST(one_that_is_ready)
+{
+    static struct lock ready = LOCK_READY(RANK_KIND);
+
+    lock_acquire(&ready);
+    lock_assert_held(&ready);
+    lock_release(&ready);
+    lock_acquire(&ready);
+    lock_release(&ready);
+}
+END_TEST
+
 START_TEST(one_at_a_time)
 {
     unsigned n = 0;
@@ -321,6 +333,7 @@ int main(void)
 {
     TCase *tc = suite_case("lock");
 
+    tcase_add_test(tc, one_that_is_ready);
     tcase_add_test(tc, one_at_a_time);
     tcase_add_test(tc, ranks_may_rise);
     tcase_add_test(tc, waits_are_counted);

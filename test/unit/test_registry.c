@@ -40,8 +40,6 @@ START_TEST(found_until_freed)
     static const int order[CACHES] = {2, 0, 3, 1}; /* in the midst, the last, the first, the only one */
     brim_cache *c[CACHES];
 
-    ck_assert(registry_start());
-    ck_assert(registry_start());
     ck_assert_uint_eq(count(), 0);
     for (int i = 0; i < CACHES; i++)
         c[i] = i % 2 == 0 ? make_value_cache(10) : make_borrow_cache(10);
