@@ -40,6 +40,8 @@ TESTS_asan = $(TESTS)
 TESTS_tsan = $(TESTS)
 TESTS_release = $(OUTSIDE_TESTS) $(FAULT_TESTS)
 OBJCOPY ?= objcopy
+# Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
+REFUSED := test_sections test_sections_threads test_sections_leave test_sections_fork test_g02 test_g03 test_g07
 LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
 PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
             sed 's|^.*/\(.*\)\.cpp:.*plant: *|\1.|'))
@@ -174,7 +176,13 @@ build/$1/brim-instructions: $(INSTRUCTIONS_SRC:%.c=build/$1/obj/%.o) build/$1/li
 $(UNIT_TESTS:%=build/$1/%): build/$1/obj/libinside.a
 $(OUTSIDE_TESTS:%=build/$1/%): build/$1/libbrim.a
 $(FAULT_TESTS:%=build/$1/%): build/$1/obj/libfaulty.a
+.PHONY: refused-$1
+refused-$1: $(REFUSED:%=build/$1/test/refused/%)
+$(REFUSED:%=build/$1/test/refused/%): build/$1/obj/libfaulty.a
 $(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o)
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
+$(REFUSED:%=build/$1/test/refused/%): build/$1/test/refused/%: build/$1/obj/test/guarantee/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o)
 	@mkdir -p $$(@D)
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
 endef
@@ -250,7 +258,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test strict layers exports litmus planted linear stress soak instructions report \
+.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear stress soak instructions report \
         replay format clean
 
 help: ## list the targets
@@ -267,7 +275,7 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 
 check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, linearizability, stress, replay
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test litmus planted linear stress render replay
+	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear stress render replay
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -285,6 +293,9 @@ lib: build/release/libbrim.a build/release/libbrim.so ## build only the librarie
 
 test: ## build and run the test programs in each of VARIANTS
 	@VARIANTS='$(VARIANTS)' $(RUN_CHECKS) test
+
+refused: ## run the tests of sections where the system refuses membarrier(2), from the start and later
+	@$(RUN_CHECKS) refused
 
 strict: ## compile every source with gcc and clang, warnings being errors
 	@$(RUN_CHECKS) strict

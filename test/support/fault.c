@@ -170,39 +170,6 @@ long fault_syscall(long number, ...)
     return atomic_load(&membarrier.mode) == FAULT_MEMBARRIER_LIES ? 0 : syscall(number, command, flags, cpu);
 }
 
-/* ---- Threads */
-
-static atomic_bool contended;
-static _Thread_local bool returned_early;
-
-void fault_contend(bool yes) { atomic_store(&contended, yes); }
-
-int fault_pthread_mutex_trylock(pthread_mutex_t *m);
-int fault_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
-int fault_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t);
-
-int fault_pthread_mutex_trylock(pthread_mutex_t *m)
-{
-    return atomic_load(&contended) ? EBUSY : pthread_mutex_trylock(m);
-}
-
-/* Every other call, so that who waits does wait. */
-static bool returns_early(void)
-{
-    returned_early = atomic_load(&contended) && !returned_early;
-    return returned_early;
-}
-
-int fault_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
-{
-    return returns_early() ? 0 : pthread_cond_wait(c, m);
-}
-
-int fault_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t)
-{
-    return returns_early() ? 0 : pthread_cond_timedwait(c, m, t);
-}
-
 /* ---- Time */
 
 static _Atomic(int (*)(struct timespec *)) clock_instead;
@@ -238,4 +205,49 @@ int fault_clock_nanosleep(clockid_t clock, int flags, const struct timespec *end
         (void)nanosleep(&t, NULL);
     }
     return 0;
+}
+
+/* ---- Threads */
+
+static atomic_bool contended;
+static _Thread_local bool returned_early;
+
+void fault_contend(bool yes) { atomic_store(&contended, yes); }
+
+int fault_pthread_mutex_trylock(pthread_mutex_t *m);
+int fault_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+int fault_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t);
+
+int fault_pthread_mutex_trylock(pthread_mutex_t *m)
+{
+    return atomic_load(&contended) ? EBUSY : pthread_mutex_trylock(m);
+}
+
+/* Every other call, so that who waits does wait. */
+static bool returns_early(void)
+{
+    returned_early = atomic_load(&contended) && !returned_early;
+    return returned_early;
+}
+
+int fault_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+    return returns_early() ? 0 : pthread_cond_wait(c, m);
+}
+
+int fault_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t)
+{
+    int64_t ns;
+    struct timespec end;
+
+    if (returns_early())
+        return 0;
+    if (atomic_load(&clock_instead) == NULL)
+        return pthread_cond_timedwait(c, m, t);
+    if ((ns = ns_until(t)) <= 0)
+        return ETIMEDOUT;
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (end.tv_nsec + ns) / 1000000000;
+    end.tv_nsec = (end.tv_nsec + ns) % 1000000000;
+    return pthread_cond_timedwait(c, m, &end);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test litmus planted linear stress render replay.
+# Build and run groups of checks: strict layers exports test refused litmus planted linear stress render replay.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -100,6 +100,20 @@ plan_test() {
         build "tests-$variant"
         for test in $(ask_make "TESTS_$variant"); do
             run_in "$variant" "$test" 120 "build/$variant/$test"
+        done
+    done
+}
+
+# Without membarrier(2): 1 never, 2 refused later (test/support/fault.h).  Checking builds do without it anyway.
+plan_refused() {
+    local variant test mode
+    for variant in debug release; do
+        build "refused-$variant"
+        for test in $(ask_make REFUSED); do
+            for mode in 1 2; do
+                step run_steps "$variant" "refused/$test/$mode" 120 pass env FAULT_MEMBARRIER="$mode" \
+                    "build/$variant/test/refused/$test"
+            done
         done
     done
 }
