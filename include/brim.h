@@ -92,7 +92,9 @@
  *   Callbacks  must not unwind through Brim, neither by longjmp nor by an exception.  A loader that is
  *              canceled (pthread_cancel) fails its load, unless it runs inside another callback: those must not
  *              be canceled.  Cancellation is disabled while Brim waits.
- *   Signals    No function is async-signal-safe.
+ *   Signals    No function is async-signal-safe.  Signals shorten no wait.
+ *   Fork       Handlers of the program (pthread_atfork) may call Brim if they were registered after its first cache was
+ *              made; those registered before run while it holds its locks.
  *   Freed      A call that takes the cache must neither be under way when brim_cache_free is called nor
  *              follow it, but in the callbacks that brim_cache_free itself runs.
  *
@@ -975,7 +977,8 @@ BRIM_EXPORT void brim_release_many(brim_ref *const refs[], size_t n);
  * in `used', for the sections that were open when it left.  So keep sections short, a frame at the most, or
  * refresh them.  Any call is allowed in one, and none waits for the caller's own: an insert for which only
  * values waiting for sections could make room gets FULL.  A thread that ends closes its sections (in the
- * last but one round of its thread-specific destructors).  In a child of fork only the forking thread's
+ * last but one round of its thread-specific destructors; so do not begin one in them if the thread's first call
+ * came later than in their first round).  In a child of fork only the forking thread's
  * sections go on.
  */
 
