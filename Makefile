@@ -27,6 +27,8 @@ SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
 SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(wildcard test/linear/*.c)
+FIBER_SRC := $(sort $(wildcard test/fiber/*.c))
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(FIBER_SRC)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
@@ -216,6 +218,26 @@ build/release/obj/bench/peers/%.o: bench/peers/%.cpp build/release/flags
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -D_GNU_SOURCE -pthread -Wall -Wextra -Wshadow $(FLAGS_release) -fPIC -Iinclude \
 	    $(patsubst -I%,-isystem %,$(PEER_CFLAGS)) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Harnesses on fibers, in variants of their own: build/fiber-tsan/fiber/HARNESS.  Only clang has -femulated-tls.
+FIBER_PARTS := test/fiber/fiber test/fiber/small
+FIBERS := $(filter-out $(FIBER_PARTS:test/fiber/%=%),$(FIBER_SRC:test/fiber/%.c=%))
+FIBER_FLAGS := -O1 -g -fno-omit-frame-pointer -DBRIM_YIELD -DBRIM_FIBER -femulated-tls -include test/fiber/threads.h
+FLAGS_fiber-tsan := $(FIBER_FLAGS) -fsanitize=thread
+FLAGS_fiber-asan := $(FIBER_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(eval $(call lazy,CC_fiber-tsan,test/support/find_cc.sh -femulated-tls clang-19 clang))
+CC_fiber-asan = $(CC_fiber-tsan)
+# $(call fiber_rules,VARIANT)
+define fiber_rules
+$(call variant_rules,$1)
+.PHONY: programs-$1
+programs-$1: $(FIBERS:%=build/$1/fiber/%)
+$(FIBERS:%=build/$1/fiber/%): build/$1/fiber/%: build/$1/obj/test/fiber/%.o $(FIBER_PARTS:%=build/$1/obj/%.o) \
+    build/$1/obj/libinside.a
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -lm -pthread
+endef
+$(foreach v,fiber-tsan fiber-asan,$(eval $(call fiber_rules,$v)))
 
 # $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
 define litmus_rule

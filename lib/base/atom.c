@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/atom.h"
 
-#ifdef BRIM_YIELD
+#if defined(BRIM_YIELD) && !defined(BRIM_FIBER)
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>

@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every other seed preempts at random, with a mean distance of its own.  The others go by priorities that change at up
+ * to three points: "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt et al., 2010.
+ */
+#include "fiber/fiber.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "brim_debug.h"
+#include "fiber/threads.h"
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITH_TSAN
+#elif __has_feature(address_sanitizer)
+#define WITH_ASAN
+#endif
+#endif
+
+/* The scheduler is not what is checked: its own data would look unordered, and its accesses order the fibers. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((no_sanitize("thread", "address", "undefined"))), apply_to = function)
+#endif
+
+#ifdef WITH_TSAN
+#include <sanitizer/tsan_interface.h>
+#else
+#define __tsan_acquire(p) ((void)(p))
+#define __tsan_release(p) ((void)(p))
+#endif
+#ifdef WITH_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+enum { FIBERS = FIBER_MOST + 1, STACK = 256 << 10, KEYS = 4, LOCALS = 16, LOCAL_BYTES = 1024 };
+enum { CHANGES = 3, UNFAIR = 20000, STEPS_MOST = 20000000, LONG_RUN = 1000, SCHEDULES = 10000 };
+
+enum state {
+    ENDED,
+    READY,
+    BLOCKED, /* by a mutex */
+    WAITING, /* for a condition, perhaps until a time */
+    ASLEEP   /* until a time */
+};
+
+struct fiber {
+    ucontext_t context;
+    enum state state;
+    const void *waits_for; /* BLOCKED, WAITING */
+    uint64_t deadline;     /* WAITING, ASLEEP; 0: none */
+    bool timed_out;
+    uint64_t priority;
+    uint64_t random;
+    void *value[KEYS]; /* thread-specific */
+    void *local[LOCALS];
+    size_t locals;
+    _Alignas(16) unsigned char local_bytes[LOCAL_BYTES];
+#ifdef WITH_TSAN
+    void *tsan;
+#endif
+#ifdef WITH_ASAN
+    void *fake_stack;
+    const void *bottom;
+    size_t size;
+#endif
+};
+
+static struct fiber fibers[FIBERS]; /* the first is the program's own */
+static struct fiber *running = &fibers[0];
+static const struct fiber_harness *harness;
+static void (*body)(unsigned i);
+static uint64_t sights[FIBER_SIGHTS];
+static const char *plant;
+static char begun, ended; /* what orders a schedule after what comes before it, and what comes after it */
+
+/* Of the schedule. */
+static uint64_t seed, chance;
+static bool exploring, by_priority, always_same;
+static uint64_t steps, preempt_at, gap, change[CHANGES], lowest, now_ns, trace;
+static uint64_t length = 1000; /* of a schedule without preemption */
+static unsigned undivided;
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+static uint64_t draw(uint64_t n)
+{
+    return next_random(&chance) % n;
+}
+
+/* ---- What fails */
+
+static void say_seed(void)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "seed %" PRIu64 "\n", seed);
+
+    (void)!write(STDERR_FILENO, text, (size_t)n);
+}
+
+_Noreturn static void fail(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    say_seed();
+    _exit(1);
+}
+
+_Noreturn void fiber_fail(const char *what, const char *file, int line)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, "%s:%d: failed in fiber %d: %s", file, line, (int)(running - fibers), what);
+    fail(text);
+}
+
+static void aborted(int number)
+{
+    (void)number;
+    fail("aborted");
+}
+
+#if defined(WITH_TSAN) || defined(WITH_ASAN)
+void __sanitizer_set_death_callback(void (*fn)(void));
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "halt_on_error=1";
+}
+#endif
+
+static void note_misuse(const char *message, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", message);
+}
+
+static void prepare_to_fail(void)
+{
+    struct sigaction action = {.sa_handler = aborted};
+
+    sigaction(SIGABRT, &action, NULL);
+#if defined(WITH_TSAN) || defined(WITH_ASAN)
+    __sanitizer_set_death_callback(say_seed);
+#endif
+    brim_set_debug_hook(note_misuse, NULL);
+}
+
+/* ---- Switching */
+
+static void arrive(struct fiber *from)
+{
+#ifdef WITH_ASAN
+    const void *bottom;
+    size_t size;
+
+    __sanitizer_finish_switch_fiber(running->fake_stack, &bottom, &size);
+    if (from != NULL && from->bottom == NULL) {
+        from->bottom = bottom;
+        from->size = size;
+    }
+#else
+    (void)from;
+#endif
+}
+
+static void switch_to(struct fiber *to)
+{
+    struct fiber *from = running;
+
+    running = to;
+    trace = (trace ^ (uint64_t)(to - fibers) ^ steps << 8) * 0x9E3779B97F4A7C15u;
+#ifdef WITH_ASAN
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom, to->size);
+#endif
+#ifdef WITH_TSAN
+    __tsan_switch_to_fiber(to->tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+    swapcontext(&from->context, &to->context);
+    arrive(NULL);
+}
+
+/* ---- Choosing who runs */
+
+static void wake(struct fiber *f)
+{
+    f->timed_out = f->deadline != 0;
+    if (f->deadline > now_ns)
+        now_ns = f->deadline;
+    f->state = READY;
+}
+
+/* Conditions wake for no reason now and then, and time passes while others run. */
+static void surprise(void)
+{
+    struct fiber *f = &fibers[1 + draw(FIBER_MOST)];
+
+    if ((f->state == WAITING || f->state == ASLEEP) && draw(by_priority ? 4 : 16) == 0)
+        wake(f);
+}
+
+static bool wake_earliest(void)
+{
+    struct fiber *first = NULL;
+
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
+        if ((f->state == WAITING || f->state == ASLEEP) && f->deadline != 0 &&
+            (first == NULL || f->deadline < first->deadline))
+            first = f;
+    if (first != NULL)
+        wake(first);
+    return first != NULL;
+}
+
+static bool all_have_ended(void)
+{
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
+        if (f->state != ENDED)
+            return false;
+    return true;
+}
+
+/* ${others}: rather than who runs now. */
+static struct fiber *choose(bool others)
+{
+    struct fiber *ready[FIBERS], *best = NULL;
+    unsigned n = 0;
+
+    if (!always_same)
+        surprise();
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++) {
+        if (f->state != READY || (others && f == running))
+            continue;
+        ready[n++] = f;
+        if (best == NULL || f->priority > best->priority)
+            best = f;
+    }
+    if (n > 0)
+        return by_priority ? best : ready[draw(n)];
+    if (running->state == READY)
+        return running;
+    if (all_have_ended())
+        return &fibers[0];
+    if (!wake_earliest())
+        fail("deadlock: nobody can run");
+    return choose(others);
+}
+
+static void pass(bool others)
+{
+    struct fiber *next = choose(others);
+
+    if (steps > STEPS_MOST)
+        fail("it does not end");
+    if (next != running)
+        switch_to(next);
+}
+
+static void plan_preemption(void)
+{
+    preempt_at = UINT64_MAX;
+    if (always_same)
+        return;
+    if (!by_priority) {
+        preempt_at = steps + 1 + draw(2 * gap);
+        return;
+    }
+    preempt_at = steps + UNFAIR; /* who polls for ever without a yield lets others run at last */
+    for (unsigned i = 0; i < CHANGES; i++)
+        if (change[i] > steps && change[i] < preempt_at)
+            preempt_at = change[i];
+}
+
+static bool may_switch(void)
+{
+    return exploring && undivided == 0;
+}
+
+void atom_yield(void);
+void atom_yield(void)
+{
+    if (!may_switch() || ++steps < preempt_at)
+        return;
+    plan_preemption();
+    running->priority = --lowest;
+    pass(false);
+}
+
+/* ---- Threads */
+
+static void end_thread(struct fiber *f, pthread_key_t keys);
+static pthread_key_t keys;
+
+static void live(void)
+{
+    arrive(&fibers[0]);
+    switch_to(&fibers[0]);
+    for (;;) {
+        __tsan_acquire(&begun);
+        body((unsigned)(running - fibers) - 1);
+        end_thread(running, keys);
+        __tsan_release(&ended);
+        running->state = ENDED;
+        pass(true);
+    }
+}
+
+static void make_fibers(void)
+{
+#ifdef WITH_TSAN
+    fibers[0].tsan = __tsan_get_current_fiber();
+#endif
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++) {
+        char *stack = malloc(STACK);
+        if (stack == NULL || getcontext(&f->context) != 0)
+            fail("no memory for a fiber");
+        f->context.uc_stack.ss_sp = stack;
+        f->context.uc_stack.ss_size = STACK;
+        makecontext(&f->context, live, 0);
+#ifdef WITH_TSAN
+        f->tsan = __tsan_create_fiber(0);
+#endif
+#ifdef WITH_ASAN
+        f->bottom = stack;
+        f->size = STACK;
+#endif
+        switch_to(f);
+    }
+}
+
+static void plan(uint64_t of, bool plain)
+{
+    seed = of;
+    chance = of * 0xD1342543DE82EF95u + 1;
+    always_same = plain;
+    by_priority = plain || of % 2 == 0;
+    steps = trace = 0;
+    now_ns = (uint64_t)1 << 40;
+    lowest = (uint64_t)1 << 32;
+    for (struct fiber *f = fibers; f < fibers + FIBERS; f++) {
+        f->random = next_random(&chance);
+        f->priority = ((uint64_t)1 << 33) + draw((uint64_t)1 << 32);
+    }
+    gap = (uint64_t)1 << draw(1 + (unsigned)(64 - __builtin_clzll(length)));
+    for (unsigned i = 0; i < CHANGES; i++)
+        change[i] = draw(2) == 0 ? 0 : 1 + draw(length + length / 4);
+    plan_preemption();
+}
+
+static void run(void (*fn)(unsigned i))
+{
+    body = fn;
+    for (unsigned i = 0; i < harness->fibers; i++)
+        fibers[1 + i].state = READY;
+    __tsan_release(&begun);
+    exploring = true;
+    pass(true);
+    exploring = false;
+    __tsan_acquire(&ended);
+}
+
+/* All threads at once: later none needs a new record, so that a schedule is the same whatever ran before it. */
+static unsigned present;
+static void meet(unsigned i)
+{
+    (void)i;
+    (void)brim_load_current();
+    present++;
+    while (present < harness->fibers)
+        fiber_yield();
+}
+
+static void run_schedule(uint64_t of, bool plain)
+{
+    plan(of, plain);
+    harness->before();
+    run(harness->thread);
+    harness->after();
+}
+
+static void rehearse(void)
+{
+    (void)brim_load_current();
+    plan(0, true);
+    run(meet);
+    run_schedule(0, true);
+    length = steps > 16 ? steps : 16;
+    memset(sights, 0, sizeof sights);
+}
+
+static int report(const char *name, uint64_t schedules)
+{
+    int status = 0;
+
+    printf("%s: %" PRIu64 " schedules of about %" PRIu64 " steps; the last, seed %" PRIu64 ", has trace %016" PRIx64 "\n",
+           name, schedules, length, seed, trace);
+    for (unsigned i = 0; harness->sights[i] != NULL; i++) {
+        printf("%10" PRIu64 "  %s\n", sights[i], harness->sights[i]);
+        if (sights[i] == 0 && schedules >= LONG_RUN) {
+            printf("that was never seen\n");
+            status = 2;
+        }
+    }
+    return status;
+}
+
+int fiber_main(int argc, char **argv, const struct fiber_harness *h)
+{
+    uint64_t schedules = argc > 1 ? strtoull(argv[1], NULL, 10) : SCHEDULES;
+    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    const char *name = strrchr(argv[0], '/');
+
+    plant = argc > 3 ? argv[3] : NULL;
+    harness = h;
+    prepare_to_fail();
+    make_fibers();
+    rehearse();
+    for (uint64_t i = 0; i < schedules; i++)
+        run_schedule(first + i, false);
+    return report(name != NULL ? name + 1 : argv[0], schedules);
+}
+
+unsigned fiber_random(unsigned n)
+{
+    return (unsigned)(next_random(&running->random) % n);
+}
+
+uint64_t fiber_seed(void)
+{
+    return seed;
+}
+
+void fiber_saw(unsigned sight)
+{
+    sights[sight]++;
+}
+
+bool fiber_planted(const char *name);
+bool fiber_planted(const char *name)
+{
+    return plant != NULL && strcmp(plant, name) == 0;
+}
+
+/* ---- Mutexes and conditions */
+
+int fiber_mutex_init(struct fiber_mutex *m, const pthread_mutexattr_t *attributes)
+{
+    (void)attributes;
+    m->holder = NULL;
+    return 0;
+}
+
+int fiber_mutex_destroy(struct fiber_mutex *m)
+{
+    if (m->holder != NULL)
+        fail("a mutex is destroyed while it is held");
+    return 0;
+}
+
+int fiber_mutex_lock(struct fiber_mutex *m)
+{
+    while (m->holder != NULL) {
+        if (m->holder == running || !may_switch())
+            fail("a mutex is taken that cannot be had");
+        running->state = BLOCKED;
+        running->waits_for = m;
+        pass(true);
+    }
+    m->holder = running;
+    __tsan_acquire(m);
+    return 0;
+}
+
+int fiber_mutex_trylock(struct fiber_mutex *m)
+{
+    return m->holder != NULL ? EBUSY : fiber_mutex_lock(m);
+}
+
+int fiber_mutex_unlock(struct fiber_mutex *m)
+{
+    if (m->holder != running)
+        fail("a mutex is given back by who does not have it");
+    __tsan_release(m);
+    m->holder = NULL;
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
+        if (f->state == BLOCKED && f->waits_for == m)
+            f->state = READY;
+    return 0;
+}
+
+int fiber_cond_init(struct fiber_cond *c, const pthread_condattr_t *attributes)
+{
+    (void)c;
+    (void)attributes;
+    return 0;
+}
+
+int fiber_cond_destroy(struct fiber_cond *c)
+{
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
+        if (f->state == WAITING && f->waits_for == c)
+            fail("a condition is destroyed while somebody waits for it");
+    return 0;
+}
+
+static int wait_until(struct fiber_cond *c, struct fiber_mutex *m, uint64_t deadline)
+{
+    if (!may_switch())
+        fail("a wait that nobody can end");
+    fiber_mutex_unlock(m);
+    running->state = WAITING;
+    running->waits_for = c;
+    running->deadline = deadline;
+    running->timed_out = false;
+    pass(true);
+    fiber_mutex_lock(m);
+    return running->timed_out ? ETIMEDOUT : 0;
+}
+
+int fiber_cond_wait(struct fiber_cond *c, struct fiber_mutex *m)
+{
+    return wait_until(c, m, 0);
+}
+
+int fiber_cond_timedwait(struct fiber_cond *c, struct fiber_mutex *m, const struct timespec *deadline)
+{
+    return wait_until(c, m, (uint64_t)deadline->tv_sec * 1000000000u + (uint64_t)deadline->tv_nsec);
+}
+
+int fiber_cond_broadcast(struct fiber_cond *c)
+{
+    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
+        if (f->state == WAITING && f->waits_for == c)
+            f->state = READY;
+    return 0;
+}
+
+/* Not divided: that others come in between is the system's business. */
+int fiber_once(pthread_once_t *once, void (*fn)(void))
+{
+    if (*once == 0) {
+        undivided++;
+        fn();
+        undivided--;
+        *once = 1;
+        __tsan_release(once);
+    }
+    __tsan_acquire(once);
+    return 0;
+}
+
+/* ---- What a thread has of its own */
+
+static void (*destructor_of[KEYS])(void *value);
+
+int fiber_key_create(pthread_key_t *key, void (*destructor)(void *value))
+{
+    if (keys == KEYS)
+        return EAGAIN;
+    destructor_of[keys] = destructor;
+    *key = keys++;
+    return 0;
+}
+
+int fiber_setspecific(pthread_key_t key, const void *value)
+{
+    running->value[key] = (void *)(uintptr_t)value;
+    return 0;
+}
+
+static void end_thread(struct fiber *f, pthread_key_t n)
+{
+    for (int round = 0; round < PTHREAD_DESTRUCTOR_ITERATIONS; round++) {
+        for (pthread_key_t k = 0; k < n; k++) {
+            void *value = f->value[k];
+            f->value[k] = NULL;
+            if (value != NULL && destructor_of[k] != NULL)
+                destructor_of[k](value);
+        }
+    }
+    memset(f->value, 0, sizeof f->value);
+    memset(f->local, 0, sizeof f->local);
+    f->locals = 0;
+}
+
+/* What compilers call for a thread-local variable with -femulated-tls. */
+struct emutls_object {
+    size_t size, align;
+    uintptr_t number; /* ours; from 1 */
+    const void *initial;
+};
+void *__emutls_get_address(struct emutls_object *o);
+void *__emutls_get_address(struct emutls_object *o)
+{
+    static uintptr_t objects;
+    struct fiber *f = running;
+
+    if (o->number == 0 && (o->number = ++objects) >= LOCALS)
+        fail("too many thread-local variables");
+    if (f->local[o->number] == NULL) {
+        size_t at = (f->locals + o->align - 1) & ~(o->align - 1);
+        if (at + o->size > LOCAL_BYTES || o->align > 16)
+            fail("a thread-local variable is too large");
+        f->locals = at + o->size;
+        f->local[o->number] = f->local_bytes + at;
+        if (o->initial != NULL)
+            memcpy(f->local_bytes + at, o->initial, o->size);
+        else
+            memset(f->local_bytes + at, 0, o->size);
+    }
+    return f->local[o->number];
+}
+
+/* ---- Time and chance */
+
+int fiber_yield(void)
+{
+    if (!may_switch())
+        return 0;
+    steps++;
+    running->priority = --lowest;
+    pass(true);
+    return 0;
+}
+
+int fiber_sleep(const struct timespec *time, struct timespec *rest)
+{
+    uint64_t until = now_ns + (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+
+    (void)rest;
+    if (!may_switch()) {
+        now_ns = until;
+        return 0;
+    }
+    steps++;
+    running->state = ASLEEP;
+    running->deadline = until;
+    pass(true);
+    return 0;
+}
+
+int fiber_clock(clockid_t clock, struct timespec *time)
+{
+    (void)clock;
+    now_ns += 100;
+    time->tv_sec = (time_t)(now_ns / 1000000000u);
+    time->tv_nsec = (long)(now_ns % 1000000000u);
+    return 0;
+}
+
+ssize_t fiber_entropy(void *to, size_t n, unsigned flags)
+{
+    uint64_t x = next_random(&running->random);
+
+    (void)flags;
+    if (n != sizeof x)
+        return -1;
+    memcpy(to, &x, sizeof x);
+    return (ssize_t)n;
+}
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
