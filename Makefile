@@ -238,6 +238,7 @@ $(FIBERS:%=build/$1/fiber/%): build/$1/fiber/%: build/$1/obj/test/fiber/%.o $(FI
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -lm -pthread
 endef
 $(foreach v,fiber-tsan fiber-asan,$(eval $(call fiber_rules,$v)))
+FIBER_PLANTS := $(shell grep -HoE '^ \* plant: *[a-z0-9_]+' $(FIBER_SRC) | sed 's|^.*/\(.*\)\.c:.*plant: *|\1.|')
 
 # $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
 define litmus_rule
@@ -280,7 +281,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear stress soak instructions report \
+.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear fiber stress soak instructions report \
         replay format clean
 
 help: ## list the targets
@@ -295,9 +296,9 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, linearizability, stress, replay
+check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, linearizability, fibers, stress, replay
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear stress render replay
+	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber stress render replay
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -336,6 +337,8 @@ planted: ## run the Relacy harnesses with every planted bug: each must be caught
 
 linear: ## check that recorded histories are linearizable, and that planted bugs make some that are not
 	@$(RUN_CHECKS) linear
+fiber: ## run the harnesses on fibers, in seeded schedules, and with planted bugs: each must be caught
+	@$(RUN_CHECKS) fiber
 
 stress: ## run brim-bench stress under tsan and asan
 	@$(RUN_CHECKS) stress

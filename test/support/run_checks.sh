@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test refused litmus planted linear stress render replay.
+# Build and run groups of checks: strict layers exports test refused litmus planted linear fiber stress render replay.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -148,6 +148,22 @@ plan_linear() {
         step run_steps linear "$plant" 600 violated "build/asan/brim-linear.$plant" --operations 4000000 --model exact \
             --save "$logs/linear-$plant.history"
     done
+plan_fiber() {
+    local variant harness plant program
+    for variant in fiber-tsan fiber-asan; do
+        build "programs-$variant"
+        for harness in $(ask_make FIBERS); do
+            program=build/$variant/fiber/$harness
+            step run_steps "$variant" "$harness" 180 pass "${fixed_addresses[@]}" "$program"
+            step run_steps "$variant" "$harness.again" 60 pass "${fixed_addresses[@]}" test/fiber/again.sh "$program"
+        done
+    done
+    for plant in $(ask_make FIBER_PLANTS); do
+        step run_steps fiber "$plant" 180 caught "${fixed_addresses[@]}" "build/fiber-tsan/fiber/${plant%.*}" \
+            30000 1 "${plant#*.}"
+    done
+    step run_steps fiber failing-again 60 pass "${fixed_addresses[@]}" test/fiber/again.sh build/fiber-tsan/fiber/budget \
+        budget_check_then_take
 }
 
 plan_stress() {
