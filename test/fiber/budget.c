@@ -4,7 +4,6 @@
  * used than there is, for any observer (G4), and none is lost.
  *
  * plant: budget_check_then_take
- * plant: budget_raise_capacity_first
  */
 #include "fiber/small.h"
 

@@ -43,7 +43,7 @@
 #endif
 
 enum { FIBERS = FIBER_MOST + 1, STACK = 256 << 10, KEYS = 4, LOCALS = 16, LOCAL_BYTES = 1024 };
-enum { CHANGES = 3, UNFAIR = 20000, STEPS_MOST = 3000000, LONG_RUN = 1000, REHEARSALS = 8, STEPS_USUAL = 10000000 };
+enum { CHANGES = 3, UNFAIR = 20000, STEPS_MOST = 3000000, LONG_RUN = 1000, REHEARSALS = 8, STEPS_USUAL = 20000000, STEPS_AROUND = 2000 };
 
 enum state {
     ENDED,
@@ -453,7 +453,7 @@ int fiber_main(int argc, char **argv, const struct fiber_harness *h)
     find_swap();
     make_fibers();
     rehearse();
-    schedules = argc > 1 ? strtoull(argv[1], NULL, 10) : STEPS_USUAL / length;
+    schedules = argc > 1 ? strtoull(argv[1], NULL, 10) : STEPS_USUAL / (length + STEPS_AROUND);
     for (uint64_t i = 0; i < schedules; i++)
         run_schedule(first + i, false);
     return report(name != NULL ? name + 1 : argv[0], schedules);
