@@ -220,7 +220,7 @@ build/release/obj/bench/peers/%.o: bench/peers/%.cpp build/release/flags
 	    $(patsubst -I%,-isystem %,$(PEER_CFLAGS)) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Harnesses on fibers, in variants of their own: build/fiber-tsan/fiber/HARNESS.  Only clang has -femulated-tls.
-FIBER_PARTS := test/fiber/fiber test/fiber/small
+FIBER_PARTS := test/fiber/fiber test/fiber/threads test/fiber/small
 FIBERS := $(filter-out $(FIBER_PARTS:test/fiber/%=%),$(FIBER_SRC:test/fiber/%.c=%))
 FIBER_FLAGS := -O1 -g -fno-omit-frame-pointer -DBRIM_YIELD -DBRIM_FIBER -femulated-tls -include test/fiber/threads.h
 FLAGS_fiber-tsan := $(FIBER_FLAGS) -fsanitize=thread

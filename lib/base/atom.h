@@ -4,8 +4,8 @@
  * struct, so that plain reads, plain writes and operations without an order do not compile.
  *
  * Back ends: native C11; the same with a yield at every operation (BRIM_YIELD, for ThreadSanitizer and
- * AddressSanitizer runs); the same on fibers, whose scheduler is the yield (BRIM_FIBER beside it: test/fiber); C++ over
- * Relacy (BRIM_RELACY), which explores schedules of the C11 memory model.
+ * AddressSanitizer runs); the same on fibers, whose scheduler is the yield (BRIM_FIBER beside it: test/fiber); C++
+ * over Relacy (BRIM_RELACY), which explores schedules of the C11 memory model.
  * Every order used is explained in docs/ORDERING.md.
  */
 #ifndef BRIM_BASE_ATOM_H
@@ -17,8 +17,8 @@
 
 /*
  * PLANTED(name):
- * False, but in a test build with -DBRIM_PLANT_name=1, or on fibers if the program was told so: the place of a bug that a
- * harness must catch.
+ * False, but in a test build with -DBRIM_PLANT_name=1, or on fibers if the program was told so: the place of a bug
+ * that a harness must catch.
  */
 #ifdef BRIM_FIBER
 bool fiber_planted(const char *name);

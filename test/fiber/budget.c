@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Room that racing inserts, evictions, releases, reservations and changes of the capacity take and give: never more is
- * used than there is, for any observer (G4), and none is lost.
+ * Room that racing inserts, evictions, releases, reservations and changes of the capacity take and give: never more
+ * is used than there is, for any observer (G4), and none is lost.
  *
  * plant: budget_check_then_take
  */
@@ -111,7 +111,8 @@ int main(int argc, char **argv)
 {
     static const struct fiber_harness harness = {
         3, before, thread, after,
-        {"admitted", "evicted", "full", "reserved", "lowered below what is held", "lowered", "a cost changed", "looked"}};
+        {"admitted", "evicted", "full", "reserved", "lowered below what is held", "lowered", "a cost changed",
+         "looked"}};
 
     return fiber_main(argc, argv, &harness);
 }

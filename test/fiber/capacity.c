@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The capacity is lowered below what is held, and raised again while that is released: nobody is told of more used than there
- * was (G4).
+ * The capacity is lowered below what is held, and raised again while that is released: nobody is told of more used
+ * than there was (G4).
  *
  * plant: budget_raise_capacity_first
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of entries: refs, keys and a slot of two keys' values, while they are evicted, removed and replaced.  A ref's
- * value stays whole (G2), each is destroyed once (G3), a key finds the value that it was issued for and no other (G8).
+ * The life of entries: refs, keys and a slot of two keys' values, while they are evicted, removed and replaced.  A
+ * ref's value stays whole (G2), each is destroyed once (G3), a key finds the value that it was issued for and no
+ * other (G8).
  *
  * plant: entry_release_relaxed
  * plant: entry_die_relaxed

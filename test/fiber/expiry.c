@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * An entry that expires while others use it: what one call has missed as expired no later one finds again, also not by a use
- * whose time was read before.
+ * An entry that expires while others use it: what one call has missed as expired no later one finds again, also not
+ * by a use whose time was read before.
  *
  * plant: extra_expiry_unsaid
  * plant: extra_use_stores

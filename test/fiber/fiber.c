@@ -1,82 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every other seed preempts at random, with a mean distance of its own.  The others go by priorities that change at up
- * to three points: "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt et al., 2010.
+ * Every other seed preempts at random, with a mean distance of its own.  The others go by priorities that change at
+ * up to three points: "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt et al.,
+ * 2010.
  */
-#include "fiber/fiber.h"
+#include "fiber/schedule.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "brim_debug.h"
-#include "fiber/threads.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITH_TSAN
-#elif __has_feature(address_sanitizer)
-#define WITH_ASAN
-#endif
-#endif
+UNCHECKED_BEGIN
 
-/* The scheduler is not what is checked: its own data would look unordered, and its accesses order the fibers. */
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((no_sanitize("thread", "address", "undefined"))), apply_to = function)
-#endif
+enum { STACK = 256 << 10 };
+enum { CHANGES = 3, UNFAIR = 20000, STEPS_MOST = 3000000, LONG_RUN = 1000, REHEARSALS = 8 };
+enum { STEPS_USUAL = 20000000, STEPS_AROUND = 2000 }; /* the latter: what making a cache takes */
 
-#ifdef WITH_TSAN
-#include <sanitizer/tsan_interface.h>
-#else
-#define __tsan_acquire(p) ((void)(p))
-#define __tsan_release(p) ((void)(p))
-#endif
-#ifdef WITH_ASAN
-#include <sanitizer/common_interface_defs.h>
-#endif
-
-enum { FIBERS = FIBER_MOST + 1, STACK = 256 << 10, KEYS = 4, LOCALS = 16, LOCAL_BYTES = 1024 };
-enum { CHANGES = 3, UNFAIR = 20000, STEPS_MOST = 3000000, LONG_RUN = 1000, REHEARSALS = 8, STEPS_USUAL = 20000000, STEPS_AROUND = 2000 };
-
-enum state {
-    ENDED,
-    READY,
-    BLOCKED, /* by a mutex */
-    WAITING, /* for a condition, perhaps until a time */
-    ASLEEP   /* until a time */
-};
-
-struct fiber {
-    ucontext_t context;
-    enum state state;
-    const void *waits_for; /* BLOCKED, WAITING */
-    uint64_t deadline;     /* WAITING, ASLEEP; 0: none */
-    bool timed_out;
-    uint64_t priority;
-    uint64_t random;
-    void *value[KEYS]; /* thread-specific */
-    void *local[LOCALS];
-    size_t locals;
-    _Alignas(16) unsigned char local_bytes[LOCAL_BYTES];
-#ifdef WITH_TSAN
-    void *tsan;
-#endif
-#ifdef WITH_ASAN
-    void *fake_stack;
-    const void *bottom;
-    size_t size;
-#endif
-};
-
-static struct fiber fibers[FIBERS]; /* the first is the program's own */
-static struct fiber *running = &fibers[0];
+struct fiber fibers[FIBERS];
+struct fiber *running = &fibers[0];
 static const struct fiber_harness *harness;
 static void (*body)(unsigned i);
 static uint64_t sights[FIBER_SIGHTS];
@@ -86,11 +33,12 @@ static char begun, ended; /* what orders a schedule after what comes before it, 
 /* Of the schedule. */
 static uint64_t seed, chance;
 static bool exploring, by_priority, always_same;
-static uint64_t steps, preempt_at, gap, change[CHANGES], lowest, now_ns, tick, trace, alone;
+static uint64_t steps, preempt_at, gap, change[CHANGES], lowest, trace, alone;
+uint64_t now_ns, tick;
 static uint64_t length = 1000; /* of a schedule without preemption */
-static unsigned undivided;
+unsigned undivided;
 
-static uint64_t next_random(uint64_t *state)
+uint64_t next_random(uint64_t *state)
 {
     uint64_t z = (*state += 0x9E3779B97F4A7C15u);
 
@@ -114,7 +62,7 @@ static void say_seed(void)
     (void)!write(STDERR_FILENO, text, (size_t)n);
 }
 
-_Noreturn static void fail(const char *what)
+_Noreturn void fail(const char *what)
 {
     fprintf(stderr, "%s\n", what);
     say_seed();
@@ -273,7 +221,7 @@ static struct fiber *choose(bool others)
     return choose(others);
 }
 
-static void pass(bool others)
+void pass(bool others)
 {
     struct fiber *next = choose(others);
 
@@ -298,9 +246,19 @@ static void plan_preemption(void)
             preempt_at = change[i];
 }
 
-static bool may_switch(void)
+bool may_switch(void)
 {
     return exploring && undivided == 0;
+}
+
+void step(void)
+{
+    steps++;
+}
+
+void behind_all(void)
+{
+    running->priority = --lowest;
 }
 
 void atom_yield(void);
@@ -314,14 +272,11 @@ void atom_yield(void)
     if (++steps < preempt_at)
         return;
     plan_preemption();
-    running->priority = --lowest;
+    behind_all();
     pass(false);
 }
 
 /* ---- Threads */
-
-static void end_thread(struct fiber *f, pthread_key_t keys);
-static pthread_key_t keys;
 
 static void live(void)
 {
@@ -330,7 +285,7 @@ static void live(void)
     for (;;) {
         __tsan_acquire(&begun);
         body((unsigned)(running - fibers) - 1);
-        end_thread(running, keys);
+        end_thread();
         __tsan_release(&ended);
         running->state = ENDED;
         pass(true);
@@ -430,8 +385,8 @@ static int report(const char *name, uint64_t schedules)
 {
     int status = 0;
 
-    printf("%s: %" PRIu64 " schedules of about %" PRIu64 " steps; the last, seed %" PRIu64 ", has trace %016" PRIx64 "\n",
-           name, schedules, length, seed, trace);
+    printf("%s: %" PRIu64 " schedules of about %" PRIu64 " steps; ", name, schedules, length);
+    printf("the last, seed %" PRIu64 ", has trace %016" PRIx64 "\n", seed, trace);
     for (unsigned i = 0; harness->sights[i] != NULL; i++) {
         printf("%10" PRIu64 "  %s\n", sights[i], harness->sights[i]);
         if (sights[i] == 0 && schedules >= LONG_RUN && plant == NULL) {
@@ -480,224 +435,4 @@ bool fiber_planted(const char *name)
     return plant != NULL && strcmp(plant, name) == 0;
 }
 
-/* ---- Mutexes and conditions */
-
-int fiber_mutex_init(struct fiber_mutex *m, const pthread_mutexattr_t *attributes)
-{
-    (void)attributes;
-    m->holder = NULL;
-    return 0;
-}
-
-int fiber_mutex_destroy(struct fiber_mutex *m)
-{
-    if (m->holder != NULL)
-        fail("a mutex is destroyed while it is held");
-    return 0;
-}
-
-int fiber_mutex_lock(struct fiber_mutex *m)
-{
-    while (m->holder != NULL) {
-        if (m->holder == running || !may_switch())
-            fail("a mutex is taken that cannot be had");
-        running->state = BLOCKED;
-        running->waits_for = m;
-        pass(true);
-    }
-    m->holder = running;
-    __tsan_acquire(m);
-    return 0;
-}
-
-int fiber_mutex_trylock(struct fiber_mutex *m)
-{
-    return m->holder != NULL ? EBUSY : fiber_mutex_lock(m);
-}
-
-int fiber_mutex_unlock(struct fiber_mutex *m)
-{
-    if (m->holder != running)
-        fail("a mutex is given back by who does not have it");
-    __tsan_release(m);
-    m->holder = NULL;
-    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
-        if (f->state == BLOCKED && f->waits_for == m)
-            f->state = READY;
-    return 0;
-}
-
-int fiber_cond_init(struct fiber_cond *c, const pthread_condattr_t *attributes)
-{
-    (void)c;
-    (void)attributes;
-    return 0;
-}
-
-int fiber_cond_destroy(struct fiber_cond *c)
-{
-    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
-        if (f->state == WAITING && f->waits_for == c)
-            fail("a condition is destroyed while somebody waits for it");
-    return 0;
-}
-
-static int wait_until(struct fiber_cond *c, struct fiber_mutex *m, uint64_t deadline)
-{
-    if (!may_switch())
-        fail("a wait that nobody can end");
-    fiber_mutex_unlock(m);
-    running->state = WAITING;
-    running->waits_for = c;
-    running->deadline = deadline;
-    running->timed_out = false;
-    pass(true);
-    fiber_mutex_lock(m);
-    return running->timed_out ? ETIMEDOUT : 0;
-}
-
-int fiber_cond_wait(struct fiber_cond *c, struct fiber_mutex *m)
-{
-    return wait_until(c, m, 0);
-}
-
-int fiber_cond_timedwait(struct fiber_cond *c, struct fiber_mutex *m, const struct timespec *deadline)
-{
-    return wait_until(c, m, (uint64_t)deadline->tv_sec * 1000000000u + (uint64_t)deadline->tv_nsec);
-}
-
-int fiber_cond_broadcast(struct fiber_cond *c)
-{
-    for (struct fiber *f = fibers + 1; f < fibers + FIBERS; f++)
-        if (f->state == WAITING && f->waits_for == c)
-            f->state = READY;
-    return 0;
-}
-
-/* Not divided: that others come in between is the system's business. */
-int fiber_once(pthread_once_t *once, void (*fn)(void))
-{
-    if (*once == 0) {
-        undivided++;
-        fn();
-        undivided--;
-        *once = 1;
-        __tsan_release(once);
-    }
-    __tsan_acquire(once);
-    return 0;
-}
-
-/* ---- What a thread has of its own */
-
-static void (*destructor_of[KEYS])(void *value);
-
-int fiber_key_create(pthread_key_t *key, void (*destructor)(void *value))
-{
-    if (keys == KEYS)
-        return EAGAIN;
-    destructor_of[keys] = destructor;
-    *key = keys++;
-    return 0;
-}
-
-int fiber_setspecific(pthread_key_t key, const void *value)
-{
-    running->value[key] = (void *)(uintptr_t)value;
-    return 0;
-}
-
-static void end_thread(struct fiber *f, pthread_key_t n)
-{
-    for (int round = 0; round < PTHREAD_DESTRUCTOR_ITERATIONS; round++) {
-        for (pthread_key_t k = 0; k < n; k++) {
-            void *value = f->value[k];
-            f->value[k] = NULL;
-            if (value != NULL && destructor_of[k] != NULL)
-                destructor_of[k](value);
-        }
-    }
-    memset(f->value, 0, sizeof f->value);
-    memset(f->local, 0, sizeof f->local);
-    f->locals = 0;
-}
-
-/* What compilers call for a thread-local variable with -femulated-tls. */
-struct emutls_object {
-    size_t size, align;
-    uintptr_t number; /* ours; from 1 */
-    const void *initial;
-};
-void *__emutls_get_address(struct emutls_object *o);
-void *__emutls_get_address(struct emutls_object *o)
-{
-    static uintptr_t objects;
-    struct fiber *f = running;
-
-    if (o->number == 0 && (o->number = ++objects) >= LOCALS)
-        fail("too many thread-local variables");
-    if (f->local[o->number] == NULL) {
-        size_t at = (f->locals + o->align - 1) & ~(o->align - 1);
-        if (at + o->size > LOCAL_BYTES || o->align > 16)
-            fail("a thread-local variable is too large");
-        f->locals = at + o->size;
-        f->local[o->number] = f->local_bytes + at;
-        if (o->initial != NULL)
-            memcpy(f->local_bytes + at, o->initial, o->size);
-        else
-            memset(f->local_bytes + at, 0, o->size);
-    }
-    return f->local[o->number];
-}
-
-/* ---- Time and chance */
-
-int fiber_yield(void)
-{
-    if (!may_switch())
-        return 0;
-    steps++;
-    running->priority = --lowest;
-    pass(true);
-    return 0;
-}
-
-int fiber_sleep(const struct timespec *time, struct timespec *rest)
-{
-    uint64_t until = now_ns + (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-
-    (void)rest;
-    if (!may_switch()) {
-        now_ns = until;
-        return 0;
-    }
-    steps++;
-    running->state = ASLEEP;
-    running->deadline = until;
-    pass(true);
-    return 0;
-}
-
-int fiber_clock(clockid_t clock, struct timespec *time)
-{
-    (void)clock;
-    now_ns += tick;
-    time->tv_sec = (time_t)(now_ns / 1000000000u);
-    time->tv_nsec = (long)(now_ns % 1000000000u);
-    return 0;
-}
-
-ssize_t fiber_entropy(void *to, size_t n, unsigned flags)
-{
-    uint64_t x = next_random(&running->random);
-
-    (void)flags;
-    if (n != sizeof x)
-        return -1;
-    memcpy(to, &x, sizeof x);
-    return (ssize_t)n;
-}
-
-#ifdef __clang__
-#pragma clang attribute pop
-#endif
+UNCHECKED_END

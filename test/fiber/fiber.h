@@ -26,9 +26,9 @@ struct fiber_harness {
 
 /*
  * fiber_main(argc, argv, h):
- * PROGRAM [SCHEDULES [SEED [PLANT]]]: run as many schedules, or some twenty million steps, from ${SEED}, or 1, on, a seed each;
- * with ${PLANT} the library has that planted bug.  Returns the exit status: 0, or 2 if a long run has missed one of the
- * sights.  What fails names its seed and ends the program with another status.
+ * PROGRAM [SCHEDULES [SEED [PLANT]]]: run as many schedules, or some twenty million steps, from ${SEED}, or 1, on, a
+ * seed each; with ${PLANT} the library has that planted bug.  Returns the exit status: 0, or 2 if a long run has
+ * missed one of the sights.  What fails names its seed and ends the program with another status.
  */
 int fiber_main(int argc, char **argv, const struct fiber_harness *h);
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loads of two keys: claimed, joined, finished, failed, overtaken, canceled, waited for with a time, and told later.  At
- * most one runs of a key, also after it was overtaken; who waits gets its result, its failure or its end (G9); a thread
- * that waits for itself is told, and no other (DEADLOCK).
+ * Loads of two keys: claimed, joined, finished, failed, overtaken, canceled, waited for with a time, and told later.
+ * At most one runs of a key, also after it was overtaken; who waits gets its result, its failure or its end (G9); a
+ * thread that waits for itself is told, and no other (DEADLOCK).
  *
  * plant: flight_wakes_nobody
  */
 #include "fiber/small.h"
 
 enum { KEYS = 2, CAPACITY = 3, OPERATIONS = 3, REASON = 7, SOON_MS = 1 };
-enum { LOADED, WAITED, OVERTAKEN, FAILED, TIMED_OUT, CANCELED, TOLD, TOLD_NOTHING, WAIT_CANCELED, DEADLOCK, REFUSED, UNWANTED };
+enum { LOADED, WAITED, OVERTAKEN, FAILED, TIMED_OUT, CANCELED };
+enum { TOLD = CANCELED + 1, TOLD_NOTHING, WAIT_CANCELED, DEADLOCK, REFUSED, UNWANTED };
 
 static _Atomic(unsigned) flying[KEYS], told, to_be_told;
 static bool nested; /* loaders of one key get the other: circles may be */
@@ -222,7 +223,8 @@ int main(int argc, char **argv)
     static const struct fiber_harness harness = {
         3, before, thread, after,
         {"loaded", "waited", "overtaken", "failed for others too", "timed out", "canceled", "told later",
-         "told later that there is nothing", "not told, by cancellation", "a circle", "refused", "not wanted any more"}};
+         "told later that there is nothing", "not told, by cancellation", "a circle", "refused",
+         "not wanted any more"}};
 
     return fiber_main(argc, argv, &harness);
 }

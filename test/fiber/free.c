@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A cache is freed while others still have refs, keys, a slot, loads, a group, a section and waits of it: all of that goes on,
- * and what the cache stands on is given back once, with the last of it (G2).
+ * A cache is freed while others still have refs, keys, a slot, loads, a group, a section and waits of it: all of that
+ * goes on, and what the cache stands on is given back once, with the last of it (G2).
  *
  * plant: entry_drop_relaxed
  * plant: group_drop_relaxed
@@ -157,8 +157,8 @@ int main(int argc, char **argv)
 {
     static const struct fiber_harness harness = {
         4, before, thread, after,
-        {"freed", "found by key until then", "a load finished", "a load failed", "a wait canceled", "borrowed meanwhile",
-         "held when the cache was freed"}};
+        {"freed", "found by key until then", "a load finished", "a load failed", "a wait canceled",
+         "borrowed meanwhile", "held when the cache was freed"}};
 
     return fiber_main(argc, argv, &harness);
 }

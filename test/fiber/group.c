@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A group that is invalidated and closed while entries of it are inserted, found and loaded.  What was there before an
- * invalidation that is over is not found, and once a closed group has no loads none begins.
+ * A group that is invalidated and closed while entries of it are inserted, found and loaded.  What was there before
+ * an invalidation that is over is not found, and once a closed group has no loads none begins.
  *
  * plant: extra_load_looks_first
  * plant: extra_load_ends_relaxed

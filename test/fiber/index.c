@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Look-ups while others insert, remove and replace, so that the index grows and shrinks under them.  What is never removed
- * is always found, and never an older value after a newer one, also not by who knows that the newer one is there (G6).
+ * Look-ups while others insert, remove and replace, so that the index grows and shrinks under them.  What is never
+ * removed is always found, and never an older value after a newer one, also not by who knows that the newer one is
+ * there (G6).
  *
  * plant: index_publish_relaxed
  * plant: index_find_relaxed

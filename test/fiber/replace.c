@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A key whose value is replaced while one still holds the old one, and others look it up: they find one of the two, and
- * whoever lets the old one go last destroys it (G3, G6).
+ * A key whose value is replaced while one still holds the old one, and others look it up: they find one of the two,
+ * and whoever lets the old one go last destroys it (G3, G6).
  *
  * plant: shard_replace_unlinks_first
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sections that borrow while others remove, replace and evict, and threads that come and go, one of them with its section
- * open.  What was borrowed stays whole until the section ends (G2), what has left is destroyed once (G3), and none of it
- * is left waiting for a section that has ended.
+ * Sections that borrow while others remove, replace and evict, and threads that come and go, one of them with its
+ * section open.  What was borrowed stays whole until the section ends (G2), what has left is destroyed once (G3), and
+ * none of it is left waiting for a section that has ended.
  *
  * plant: limbo_blocker_stays
  * plant: entry_wait_ignores_holds

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Memory for entries: one thread allocates and shows what it has got, others take it away and give it back, and one looks
- * at it meanwhile in sections.  No slot is given out twice, none again while a section may still look at it, and what one
- * gives back comes to the other through the depot.
+ * Memory for entries: one thread allocates and shows what it has got, others take it away and give it back, and one
+ * looks at it meanwhile in sections.  No slot is given out twice, none again while a section may still look at it,
+ * and what one gives back comes to the other through the depot.
  *
  * plant: epoch_leave_relaxed
  * plant: epoch_ignores_readers

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A small cache for one schedule: values that know whether they are whole and are counted, memory that is counted, and
- * at the end what always holds.
+ * A small cache for one schedule: values that know whether they are whole and are counted, memory that is counted,
+ * and at the end what always holds.
  */
 #ifndef BRIM_TEST_FIBER_SMALL_H
 #define BRIM_TEST_FIBER_SMALL_H

@@ -162,8 +162,8 @@ plan_fiber() {
         step run_steps fiber "$plant" 180 caught "${fixed_addresses[@]}" "build/fiber-tsan/fiber/${plant%.*}" \
             30000 1 "${plant#*.}"
     done
-    step run_steps fiber failing-again 60 pass "${fixed_addresses[@]}" test/fiber/again.sh build/fiber-tsan/fiber/budget \
-        budget_check_then_take
+    step run_steps fiber failing-again 60 pass "${fixed_addresses[@]}" test/fiber/again.sh \
+        build/fiber-tsan/fiber/budget budget_check_then_take
 }
 
 plan_stress() {
