@@ -26,9 +26,8 @@ INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(wildcard test/linear/*.c)
 FIBER_SRC := $(sort $(wildcard test/fiber/*.c))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(FIBER_SRC)
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(FIBER_SRC) $(wildcard test/linear/*.c)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
@@ -337,6 +336,7 @@ planted: ## run the Relacy harnesses with every planted bug: each must be caught
 
 linear: ## check that recorded histories are linearizable, and that planted bugs make some that are not
 	@$(RUN_CHECKS) linear
+
 fiber: ## run the harnesses on fibers, in seeded schedules, and with planted bugs: each must be caught
 	@$(RUN_CHECKS) fiber
 

@@ -148,6 +148,8 @@ plan_linear() {
         step run_steps linear "$plant" 600 violated "build/asan/brim-linear.$plant" --operations 4000000 --model exact \
             --save "$logs/linear-$plant.history"
     done
+}
+
 plan_fiber() {
     local variant harness plant program
     for variant in fiber-tsan fiber-asan; do
