@@ -38,6 +38,11 @@ int fiber_sleep(const struct timespec *time, struct timespec *rest);
 int fiber_clock(clockid_t clock, struct timespec *time);
 ssize_t fiber_entropy(void *to, size_t n, unsigned flags);
 
+#undef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#undef PTHREAD_MUTEX_INITIALIZER
+#undef PTHREAD_COND_INITIALIZER
+#define PTHREAD_MUTEX_INITIALIZER {NULL}
+#define PTHREAD_COND_INITIALIZER {0}
 #define pthread_mutex_t struct fiber_mutex
 #define pthread_mutex_init fiber_mutex_init
 #define pthread_mutex_destroy fiber_mutex_destroy
