@@ -145,7 +145,7 @@ plan_linear() {
     run_in debug linear 900 build/debug/brim-linear --operations $((n * 5 / 15)) --save "$logs/linear-debug.history"
     for plant in $(ask_make LINEAR_PLANTS); do
         build "build/asan/brim-linear.$plant"
-        step run_steps linear "$plant" 600 violated "build/asan/brim-linear.$plant" --operations 4000000 --model exact \
+        step run_steps linear "$plant" 900 violated "build/asan/brim-linear.$plant" --operations 12000000 --model exact \
             --save "$logs/linear-$plant.history"
     done
 }
