@@ -4,6 +4,7 @@
  * caches that come and go.  Each child uses its copy and frees it; the parent goes on (G12).
  */
 #include "everything.h"
+#include "support/loads.h"
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,44 +184,24 @@ END_TEST
 
 /* ---- What the child asks of the system may be refused there, too */
 
-static brim_status fail_here(const void *key, size_t key_len, void *arg, void **v, size_t *cost)
-{
-    (void)key, (void)key_len, (void)v, (void)cost;
-    gate_stop_here(arg);
-    return BRIM_FAILED;
-}
-
-static gate in_loader;
-
-static void load_here(unsigned id, void *arg)
-{
-    brim_ref *r;
-
-    (void)arg;
-    if (id > 0)
-        gate_wait_reached(&in_loader);
-    EXPECT(brim_get(all.cache, "load", 4, fail_here, &in_loader, &r) == BRIM_FAILED);
-}
-
 START_TEST(test_forks_where_the_child_is_refused_all)
 {
-    brim_load *l = NULL;
+    brim_load *l = NULL, *none;
+    asking waiter;
     brim_ref *r;
-    crew loaders;
     int status;
     pid_t pid;
 
     all_begin(1);
-    gate_init(&in_loader);
-    ck_assert_int_eq(brim_claim(all.cache, "claim", 5, -1, &r, &l), BRIM_CLAIMED);
-    crew_start(&loaders, 2, load_here, NULL);
-    gate_wait_reached(&in_loader);
+    l = claim(all.cache, CLAIMED);
+    asking_start_waiting(&waiter, all.cache, CLAIMED, NULL, l);
     fault_begin(1, SIZE_MAX);
     pid = fork();
     if (pid == 0) {
         (void)alarm(60);
-        NEED(brim_claim(all.cache, "claim", 5, 1, &r, &l) == BRIM_TIMEOUT);
+        NEED(brim_claim(all.cache, BRIM_KEY(waiter.key), 1, &r, &none) == BRIM_TIMEOUT);
         (void)fault_end();
+        brim_load_fail(l, 1); /* nobody waits for it here */
         NEED(brim_get(all.cache, BRIM_KEY((uint64_t){LOADED + 2}), load_one, NULL, &r) == BRIM_OK);
         brim_release(r);
         NEED(brim_check(all.cache, stderr));
@@ -230,10 +211,9 @@ START_TEST(test_forks_where_the_child_is_refused_all)
     (void)fault_end();
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK, "status %d", status);
-    gate_open(&in_loader);
-    crew_join(&loaders);
     brim_load_fail(l, 1);
-    gate_destroy(&in_loader);
+    asking_join(&waiter);
+    asking_got_none(&waiter, BRIM_FAILED, 1);
     all_end();
 }
 END_TEST

@@ -291,7 +291,7 @@ static void end_threads(bool calls, int first, int what)
         no_trouble();
     }
     ck_assert_uint_eq(atomic_load(&calling.calls), (unsigned)(20 * 2 * (ROUNDS - first + 1)));
-    ck_assert_uint_gt(atomic_load(&calling.sections), 0);
+    ck_assert_uint_ge(atomic_load(&calling.sections), 20 * 2 * 2); /* in the first two rounds at least */
     ck_assert_uint_eq(stats_of(gone.cache).sections, 0);
     ck_assert_int_eq(brim_drain(gone.cache, 0), BRIM_OK);
     ck_assert_uint_eq(values_live(), 2);

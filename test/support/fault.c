@@ -94,16 +94,34 @@ const brim_allocator fault_allocator = {sizeof(brim_allocator), users_alloc, use
         return fails() ? (error) : name arguments;                                                           \
     }
 
-FAULT(pthread_mutex_init, ENOMEM, (pthread_mutex_t * m, const pthread_mutexattr_t *a), (m, a))
 FAULT(pthread_mutexattr_init, ENOMEM, (pthread_mutexattr_t * a), (a))
 FAULT(pthread_mutexattr_settype, EINVAL, (pthread_mutexattr_t * a, int type), (a, type))
-FAULT(pthread_cond_init, ENOMEM, (pthread_cond_t * c, const pthread_condattr_t *a), (c, a))
 FAULT(pthread_condattr_init, ENOMEM, (pthread_condattr_t * a), (a))
 FAULT(pthread_condattr_setclock, EINVAL, (pthread_condattr_t * a, clockid_t clock), (a, clock))
 FAULT(pthread_key_create, EAGAIN, (pthread_key_t * key, void (*end)(void *)), (key, end))
 FAULT(pthread_setspecific, ENOMEM, (pthread_key_t key, const void *p), (key, p))
 FAULT(pthread_atfork, ENOMEM, (void (*before)(void), void (*parent)(void), void (*child)(void)), (before, parent, child))
 FAULT(fflush, EOF, (FILE * file), (file))
+
+/* What was refused must not be used: it is none. */
+static int refuse(void *what, size_t size)
+{
+    memset(what, 0xa5, size);
+    return ENOMEM;
+}
+
+int fault_pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a);
+int fault_pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a);
+
+int fault_pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
+{
+    return fails() ? refuse(m, sizeof *m) : pthread_mutex_init(m, a);
+}
+
+int fault_pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a)
+{
+    return fails() ? refuse(c, sizeof *c) : pthread_cond_init(c, a);
+}
 
 ssize_t fault_getrandom(void *p, size_t n, unsigned flags);
 size_t fault_fwrite(const void *p, size_t size, size_t n, FILE *file);

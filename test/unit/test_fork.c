@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cache/admit.h"
+#include "cache/fork.c" /* to register its handlers again */
 #include "support/support.h"
 
 enum { CHILD_OK = 42 };
@@ -149,6 +150,23 @@ START_TEST(all_caches_are_on_the_list)
 }
 END_TEST
 
+/* As by two threads that made the first caches at once. */
+START_TEST(handlers_may_be_there_twice)
+{
+    c = make_value_cache(100);
+    ck_assert(fork_start());
+    atom_store_relaxed(&ready, 0);
+    ck_assert(fork_start());
+    ck_assert_uint_eq(atom_load_relaxed(&ready), 1);
+    for (int i = 0; i < 3; i++) {
+        memset(many, 0, sizeof many);
+        ck_assert_int_eq(in_child(all_work), 0);
+        ck_assert_int_eq(put(c, 1, 1, 1), BRIM_OK); /* no lock was kept */
+    }
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("fork");
@@ -156,5 +174,6 @@ int main(void)
     tcase_add_test(tc, reservations_of_others);
     tcase_add_test(tc, destructors_of_others);
     tcase_add_test(tc, all_caches_are_on_the_list);
+    tcase_add_test(tc, handlers_may_be_there_twice);
     return suite_run(tc);
 }
