@@ -80,7 +80,7 @@ endif
 STANDARD := -std=c11 -D_GNU_SOURCE -pthread
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wstrict-prototypes
 FLAGS_release := -O3 -g -DNDEBUG
-FLAGS_debug := -O1 -g -DBRIM_TRACE_REFS
+FLAGS_debug := -O1 -g -DBRIM_TRACE_REFS -DBRIM_INTERFERE
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DBRIM_YIELD
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DBRIM_YIELD
 SHARED := -shared -Wl,-soname,libbrim.so.0 -Wl,--version-script=lib/libbrim.map -Wl,-z,nodelete
@@ -239,6 +239,28 @@ endef
 $(foreach v,fiber-tsan fiber-asan,$(eval $(call fiber_rules,$v)))
 FIBER_PLANTS := $(shell grep -HoE '^ \* plant: *[a-z0-9_]+' $(FIBER_SRC) | sed 's|^.*/\(.*\)\.c:.*plant: *|\1.|')
 
+# Coverage is counted where nothing is optimised, with assertions, and without them in unit tests, and summed.  The tests
+# that only repeat, for long, are left out.
+COVERAGE_VARIANTS := coverage-debug coverage-release
+COVERAGE_LONG := $(addprefix test/guarantee/test_,eviction eviction_work g05 g13 pressure) test/model/test_model
+COVERAGE_TESTS := $(addprefix build/coverage-debug/,$(filter-out $(COVERAGE_LONG),$(TESTS))) \
+                  $(UNIT_TESTS:%=build/coverage-release/%)
+COVERAGE_FLAGS := -O0 -g --coverage -DCHECKING_BUILD=1 -Wl,--wrap=abort,--wrap=_exit
+FLAGS_coverage-debug := $(COVERAGE_FLAGS) -DBRIM_TRACE_REFS -DBRIM_INTERFERE
+FLAGS_coverage-release := $(COVERAGE_FLAGS) -DNDEBUG
+$(foreach v,$(COVERAGE_VARIANTS),$(eval CC_$v = $(CC))$(eval LINK_$v = $(CC))$(eval $(call variant_rules,$v)))
+$(foreach v,$(COVERAGE_VARIANTS),$(eval $(TESTS:%=build/$v/%): build/$v/obj/test/coverage/flush.o))
+
+# Mutants are made of what is not inlined: each function is there once, or as copies that are alike.
+FLAGS_mutation := -O1 -fno-inline -g -DBRIM_TRACE_REFS -DBRIM_INTERFERE -DCHECKING_BUILD=1
+CC_mutation = $(CC)
+LINK_mutation = $(CC)
+$(eval $(call variant_rules,mutation))
+MUTATION_TESTS := $(sort $(filter test/%,$(shell cat test/mutation/tests.txt)))
+.PHONY: programs-coverage programs-mutation
+programs-coverage: $(COVERAGE_TESTS)
+programs-mutation: build/mutation/libbrim.so $(MUTATION_TESTS:%=build/mutation/%)
+
 # $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
 define litmus_rule
 build/litmus/$1$2: test/litmus/$1.cpp build/litmus/flags
@@ -280,8 +302,8 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear fiber stress soak instructions report \
-        replay format clean
+.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear fiber cover coverage \
+        mutation stress soak instructions report replay format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -295,9 +317,9 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, linearizability, fibers, stress, replay
+check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, histories, fibers, mutants, stress
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber stress render replay
+	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render replay
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -339,6 +361,17 @@ linear: ## check that recorded histories are linearizable, and that planted bugs
 
 fiber: ## run the harnesses on fibers, in seeded schedules, and with planted bugs: each must be caught
 	@$(RUN_CHECKS) fiber
+cover: coverage mutation ## both of the next two
+
+coverage: ## count the branches of lib/ that the tests take: each must be
+	@$(SET_UP) check
+	@$(RUN_CHECKS) coverage
+	@test/coverage/coverage.py $(COVERAGE_VARIANTS)
+
+mutation: ## mutate the branches of the files of test/mutation/tests.txt: a test must fail, or a reason be listed
+	@$(SET_UP) check
+	@$(MAKE) --no-print-directory -j$$(nproc) programs-mutation
+	@test/mutation/mutate.py $(if $(FILES),--files $(FILES))
 
 stress: ## run brim-bench stress under tsan and asan
 	@$(RUN_CHECKS) stress

@@ -31,6 +31,37 @@ void atom_yield(void)
         pthread_setcancelstate(cancel, &cancel);
     }
 }
+#elif defined(BRIM_INTERFERE)
+static _Thread_local struct {
+    void (*act)(void *arg);
+    void *arg;
+    unsigned after;
+} interference;
+
+void atom_interfere(unsigned after, void (*act)(void *arg), void *arg)
+{
+    interference.act = act;
+    interference.arg = arg;
+    interference.after = after;
+}
+
+bool atom_has_interfered(void)
+{
+    bool has = interference.act == NULL;
+
+    interference.act = NULL;
+    return has;
+}
+
+void atom_yield(void)
+{
+    void (*act)(void *arg) = interference.act;
+
+    if (act != NULL && interference.after-- == 0) {
+        interference.act = NULL;
+        act(interference.arg);
+    }
+}
 #else
 typedef int atom_c_is_empty_without_yields;
 #endif

@@ -4,8 +4,9 @@
  * struct, so that plain reads, plain writes and operations without an order do not compile.
  *
  * Back ends: native C11; the same with a yield at every operation (BRIM_YIELD, for ThreadSanitizer and
- * AddressSanitizer runs); the same on fibers, whose scheduler is the yield (BRIM_FIBER beside it: test/fiber); C++
- * over Relacy (BRIM_RELACY), which explores schedules of the C11 memory model.
+ * AddressSanitizer runs); the same on fibers, whose scheduler is the yield (BRIM_FIBER beside it: test/fiber); with a
+ * place for a unit test to interfere (BRIM_INTERFERE); C++ over Relacy (BRIM_RELACY), which explores schedules of the
+ * C11 memory model.
  * Every order used is explained in docs/ORDERING.md.
  */
 #ifndef BRIM_BASE_ATOM_H
@@ -66,10 +67,19 @@ bool fiber_planted(const char *name);
 #else
 
 #include <stdatomic.h>
-#ifdef BRIM_YIELD
+#if defined(BRIM_YIELD) || defined(BRIM_INTERFERE)
 void atom_yield(void);
 #else
 #define atom_yield() ((void)0)
+#endif
+#ifdef BRIM_INTERFERE
+/*
+ * atom_interfere(after, act, arg), atom_has_interfered():
+ * For tests: once, before the next operation but ${after} of this thread, do ${act}, as if another thread did it there.
+ * Whether it was done; it is forgotten if not.
+ */
+void atom_interfere(unsigned after, void (*act)(void *arg), void *arg);
+bool atom_has_interfered(void);
 #endif
 #define ATOM(T)                                                                                                   \
     struct {                                                                                                      \

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test refused litmus planted linear fiber stress render replay.
+# Build and run groups of checks: strict layers exports test refused litmus planted linear fiber mutation stress render
+# replay; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
 # VARIANTS         the variants that `test' builds and runs (all)
 # STRESS_THREADS, STRESS_SECONDS, STRESS_SEED
 #                  for `stress'
+# MUTATION_SAMPLE, MUTATION_SEED
+#                  how many mutants `mutation' draws, and which (100, 1)
 # JOBS             how many steps run at a time (one for each processor)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -166,6 +169,22 @@ plan_fiber() {
     done
     step run_steps fiber failing-again 60 pass "${fixed_addresses[@]}" test/fiber/again.sh \
         build/fiber-tsan/fiber/budget budget_check_then_take
+}
+
+plan_mutation() {
+    build programs-mutation
+    step run_steps lib mutation 300 pass test/mutation/mutate.py \
+        --sample "${MUTATION_SAMPLE:-100}" "${MUTATION_SEED:-1}" --jobs 1
+}
+
+plan_coverage() {
+    local test variant
+    build programs-coverage
+    find build/coverage-* -name '*.gcda' -delete 2>/dev/null
+    for test in $(ask_make COVERAGE_TESTS); do
+        variant=${test#build/}
+        run_in "${variant%%/*}" "${test#build/*/}" 120 "$test"
+    done
 }
 
 plan_stress() {

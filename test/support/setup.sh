@@ -7,7 +7,7 @@ set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
     libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
-check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd)
+check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
 replay_packages=(jq mawk)
@@ -42,7 +42,8 @@ has() {
     fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
     debian-handbook) has_handbook ;;
     clang) has_tsan clang-19 || has_tsan clang ;;
-    valgrind | jq | zstd) command -v "$1" >/dev/null ;;
+    binutils) command -v objdump >/dev/null ;;
+    valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
     mawk) command -v awk >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
