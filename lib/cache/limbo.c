@@ -125,8 +125,8 @@ void limbo_refresh(struct limbo *l, struct epoch_reader *r)
 
     lock_acquire(&l->lock);
     now = atom_load_relaxed(&l->values.now); /* relaxed: it rises under the lock */
-    /* It enters in an epoch later than the stamps of all that waits. */
-    if ((l->old.count > 0 && l->old.stamp == now) || (l->young.count > 0 && l->young.stamp == now))
+    /* It enters in an epoch later than the stamps of all that waits: what is old has seen one rise already. */
+    if (l->young.count > 0 && l->young.stamp == now)
         (void)epoch_stamp(&l->values);
     lock_release(&l->lock);
     epoch_refresh(&l->values, r);

@@ -83,7 +83,10 @@ static inline struct stripe *stripe_ready(struct stripes *s, const struct thread
 
 /* The same of a stripe that is known not to be the shared one. */
 #define stripe_add_own(st, field, n)                                                                              \
-    atom_store_relaxed(&(st)->field, atom_load_relaxed(&(st)->field) + (uint64_t)(n))
+    do {                                                                                                          \
+        uint64_t sum_ = atom_load_relaxed(&(st)->field) + (uint64_t)(n);                                          \
+        atom_store_relaxed(&(st)->field, sum_);                                                                   \
+    } while (0)
 
 /*
  * stripes_each(s, fn, arg):

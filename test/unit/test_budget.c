@@ -4,6 +4,7 @@
  */
 #include "shard/budget.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 static struct budget b;
 
@@ -45,6 +46,132 @@ START_TEST(the_capacity_moves)
     ck_assert_uint_eq(budget_used(&b), 40);
 }
 END_TEST
+
+#ifdef BRIM_INTERFERE
+/* ---- What another thread does in the midst of an operation, at each place */
+
+static bool other_took;
+
+static void take_60(void *arg)
+{
+    (void)arg;
+    other_took = budget_take(&b, 60);
+}
+
+/* There is room for one of both, or for both. */
+START_TEST(taken_while_it_is_taken)
+{
+    size_t capacity = _i == 0 ? 100 : 120;
+
+    for (unsigned after = 0;; after++) {
+        bool took;
+        budget_init(&b, capacity);
+        atom_interfere(after, take_60, NULL);
+        took = budget_take(&b, 60);
+        if (!atom_has_interfered()) {
+            ck_assert(took);
+            ck_assert_uint_ge(after, 2);
+            break;
+        }
+        ck_assert(other_took);
+        ck_assert_int_eq(took, capacity >= 120);
+        ck_assert_uint_eq(budget_used(&b), took ? 120 : 60);
+    }
+}
+END_TEST
+
+static void lower_it(void *arg)
+{
+    size_t from = *(size_t *)arg;
+
+    (void)budget_lower(&b, from, from - 10, 0); /* unless it is too late */
+}
+
+/* The capacity is another by then: nothing has changed, also if there is a deficit that was made good for a while. */
+START_TEST(moved_while_it_moves)
+{
+    size_t used = _i % 2 == 0 ? 30 : 130, capacity = 100;
+    bool up = _i < 2;
+
+    for (unsigned after = 0;; after++) {
+        bool moved;
+        budget_init(&b, 200);
+        ck_assert(budget_take(&b, used));
+        ck_assert(budget_lower(&b, 200, capacity, 0));
+        atom_interfere(after, lower_it, &capacity);
+        moved = up ? budget_raise(&b, capacity, 150) : budget_lower(&b, capacity, 60, 0);
+        if (!atom_has_interfered()) {
+            ck_assert(moved);
+            ck_assert_uint_ge(after, 2);
+            break;
+        }
+        if (budget_capacity(&b) != capacity - 10)
+            break; /* after it had moved */
+        ck_assert(!moved);
+        ck_assert_int_eq(budget_room(&b), (int64_t)(capacity - 10) - (int64_t)used);
+        ck_assert_uint_eq(budget_used(&b), used);
+    }
+}
+END_TEST
+
+static struct { size_t most; unsigned looks; } seen;
+
+static void look(void *arg)
+{
+    size_t used = budget_used(&b);
+
+    (void)arg;
+    if (used > seen.most)
+        seen.most = used;
+    seen.looks++;
+}
+
+/* Used is told, at every step, as no more than it was or may be from now on. */
+START_TEST(looked_at_while_it_moves)
+{
+    static const struct { size_t from, to, used; } moves[] = {
+        {100, 150, 30}, {100, 150, 130}, {100, 150, 190}, {150, 100, 30}, {150, 100, 130}};
+    size_t from = moves[_i].from, to = moves[_i].to, used = moves[_i].used, most = to;
+
+    if (used > most || to < from)
+        most = used;
+    for (unsigned after = 0;; after++) {
+        budget_init(&b, 200);
+        ck_assert(budget_take(&b, used));
+        ck_assert(budget_lower(&b, 200, from, 0));
+        memset(&seen, 0, sizeof seen);
+        atom_interfere(after, look, NULL);
+        ck_assert(from < to ? budget_raise(&b, from, to) : budget_lower(&b, from, to, 0));
+        ck_assert_int_eq(budget_room(&b), (int64_t)to - (int64_t)used);
+        if (!atom_has_interfered() || seen.looks == 0)
+            break;
+        ck_assert_uint_le(seen.most, most);
+    }
+    ck_assert_uint_eq(budget_used(&b), used);
+}
+END_TEST
+
+static void raise_it(void *arg)
+{
+    (void)arg;
+    ck_assert(budget_raise(&b, 100, 1000));
+}
+
+START_TEST(moved_while_it_is_looked_at)
+{
+    for (unsigned after = 0;; after++) {
+        budget_init(&b, 100);
+        ck_assert(budget_take(&b, 30));
+        atom_interfere(after, raise_it, NULL);
+        ck_assert_uint_eq(budget_used(&b), 30);
+        if (!atom_has_interfered()) {
+            ck_assert_uint_eq(after, 3);
+            break;
+        }
+    }
+}
+END_TEST
+#endif
 
 enum { TURNS = 40000 };
 
@@ -88,6 +215,12 @@ int main(void)
 
     tcase_add_test(tc, take_and_give);
     tcase_add_test(tc, the_capacity_moves);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, taken_while_it_is_taken, 0, 2);
+    tcase_add_loop_test(tc, moved_while_it_moves, 0, 4);
+    tcase_add_loop_test(tc, looked_at_while_it_moves, 0, 5);
+    tcase_add_test(tc, moved_while_it_is_looked_at);
+#endif
     tcase_add_test(tc, never_more_than_there_is);
     return suite_run(tc);
 }

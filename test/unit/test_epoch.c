@@ -2,12 +2,36 @@
  *
  * part/epoch: a stamp passes once every section that began before it has ended.
  */
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "part/epoch.h"
 #include "part/membarrier.h"
 #include "part/thread.h"
 #include "support/support.h"
+#include "unit/interfere.h"
+
+/* In place of the library's: barriers are counted, and refused when a test wants it. */
+static struct { bool refused; unsigned asked; } barriers;
+
+static bool membarrier(int command)
+{
+    return !barriers.refused && syscall(SYS_membarrier, command, 0, 0) == 0;
+}
+
+bool membarrier_register(void)
+{
+    return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+bool membarrier_all(void)
+{
+    barriers.asked++;
+    return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
 
 struct domain {
     struct epoch d;
@@ -17,7 +41,8 @@ struct domain {
 static void domain_init(struct domain *m)
 {
     memset(m, 0, sizeof *m);
-    atom_store_relaxed(&m->d.now, 1);
+    memset(&barriers, 0, sizeof barriers);
+    atom_store_relaxed(&m->d.now, 7);
     m->overflow.reader.shared = true;
     m->a.next = &m->b;
     m->b.next = &m->overflow;
@@ -59,20 +84,117 @@ START_TEST(the_shared_record_counts_all_inside)
 }
 END_TEST
 
+/* A refusal ends plain entries, after a pause in which all that was stored by then is drained. */
 START_TEST(refused_barriers_end_plain_entries)
 {
     struct domain m;
-    bool have = membarrier_register();
+    uint64_t began = clock_now();
 
     domain_init(&m);
+    barriers.refused = true;
     atom_store_relaxed(&epoch_mode.asymmetric, 1);
     epoch_enter(&m.d, &m.a.reader);
     ck_assert(!epoch_passed(&m.d, epoch_stamp(&m.d)));
-    ck_assert_uint_eq(atom_load_relaxed(&epoch_mode.asymmetric), have);
+    ck_assert_uint_eq(atom_load_relaxed(&epoch_mode.asymmetric), 0);
+    ck_assert_uint_eq(barriers.asked, 1);
+    ck_assert_uint_ge(clock_now() - began, 20000000);
     epoch_leave(&m.a.reader);
     ck_assert(epoch_passed(&m.d, epoch_stamp(&m.d)));
+    ck_assert_uint_eq(barriers.asked, 1); /* nobody asks again */
 }
 END_TEST
+
+START_TEST(barriers_that_work_are_used)
+{
+    struct domain m;
+
+    domain_init(&m);
+    if (!membarrier_register())
+        return;
+    atom_store_relaxed(&epoch_mode.asymmetric, 1);
+    epoch_barrier();
+    ck_assert_uint_eq(barriers.asked, 1);
+    ck_assert_uint_eq(atom_load_relaxed(&epoch_mode.asymmetric), 1);
+}
+END_TEST
+
+START_TEST(what_has_passed_has_passed_for_all)
+{
+    struct domain m;
+    uint64_t stamp;
+
+    domain_init(&m);
+    atom_store_relaxed(&m.d.threads, NULL); /* nobody */
+    stamp = epoch_stamp(&m.d);
+    ck_assert(epoch_passed(&m.d, stamp));
+    ck_assert_uint_eq(atom_load_relaxed(&m.d.passed), stamp);
+    domain_init(&m);
+    epoch_enter(&m.d, &m.a.reader);
+    atom_store_relaxed(&m.d.passed, 9); /* others have seen what would be a section from before */
+    for (uint64_t s = 1; s < 10; s++)
+        ck_assert(epoch_passed(&m.d, s));
+    ck_assert(!epoch_passed(&m.d, 10));
+    ck_assert_uint_eq(atom_load_relaxed(&m.d.passed), 9);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void pass(void *arg)
+{
+    struct { struct epoch *d; uint64_t stamp; } *p = arg;
+
+    atom_store_release(&p->d->passed, p->stamp);
+}
+
+/* Another notes meanwhile what has passed: the later of both stays. */
+START_TEST(noted_while_it_is_noted)
+{
+    struct domain m;
+    struct { struct epoch *d; uint64_t stamp; } other = {&m.d, _i == 0 ? 3 : _i == 1 ? 5 : 9};
+
+    for (unsigned after = 0;; after++) {
+        domain_init(&m);
+        atom_interfere(after, pass, &other);
+        ck_assert(epoch_passed(&m.d, 5));
+        if (!atom_has_interfered()) {
+            ck_assert_uint_eq(atom_load_relaxed(&m.d.passed), 5);
+            ck_assert_uint_ge(after, 3);
+            break;
+        }
+        ck_assert_uint_eq(atom_load_relaxed(&m.d.passed), other.stamp > 5 ? other.stamp : 5);
+    }
+}
+END_TEST
+
+/* What the plain ways cost, which no other test sees. */
+static void enter(void *arg)
+{
+    struct domain *m = arg;
+
+    epoch_enter(&m->d, &m->a.reader);
+}
+
+static void refresh(void *arg)
+{
+    struct domain *m = arg;
+
+    epoch_refresh(&m->d, &m->a.reader);
+}
+
+START_TEST(plain_entries_are_short)
+{
+    struct domain m;
+
+    domain_init(&m);
+    atom_store_relaxed(&epoch_mode.asymmetric, 1);
+    ck_assert_uint_eq(operations_of(enter, &m), 3);
+    ck_assert_uint_eq(operations_of(refresh, &m), 3);
+    atom_store_relaxed(&epoch_mode.asymmetric, 0);
+    ck_assert_uint_eq(operations_of(enter, &m), 6);
+    ck_assert_uint_eq(operations_of(refresh, &m), 4);
+}
+END_TEST
+#endif
 
 /* Fenced, and, where there are barriers, plain. */
 static void choose_mode(int mode)
@@ -212,6 +334,12 @@ int main(void)
     tcase_add_test(tc, only_older_sections_count);
     tcase_add_test(tc, the_shared_record_counts_all_inside);
     tcase_add_test(tc, refused_barriers_end_plain_entries);
+    tcase_add_test(tc, barriers_that_work_are_used);
+    tcase_add_test(tc, what_has_passed_has_passed_for_all);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, noted_while_it_is_noted, 0, 3);
+    tcase_add_test(tc, plain_entries_are_short);
+#endif
     tcase_add_loop_test(tc, a_refresh_is_a_new_section, 0, 2);
     tcase_add_loop_test(tc, leaving_seen_leaves, 0, 2);
     tcase_add_test(tc, wait_outlasts_the_sections);

@@ -52,7 +52,7 @@ static void check_layout(size_t key_len, const struct extra *x)
     char *at = (char *)e + entry_size(key_len), *end = (char *)e + extra_size(key_len, x);
     char *ages = (char *)extra_ages_of(e), *groups = (char *)extra_groups_of(e);
 
-    ck_assert_int_eq(ages != NULL, extra_has_ages(x));
+    ck_assert_int_eq(ages != NULL, x->max_age > 0 || x->max_idle > 0);
     ck_assert_int_eq(groups != NULL, x->groups > 0);
     if (ages == NULL && groups == NULL)
         ck_assert_ptr_eq(at, end);
@@ -256,6 +256,51 @@ START_TEST(expiry_and_use_in_a_race)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+struct other { bool use; uint64_t now; };
+
+static void look_or_use(void *arg)
+{
+    const struct other *o = arg;
+
+    (void)extra_look(e, o->now, o->use);
+}
+
+/* Another uses it while it is found expired, or the other way round, or uses it too. */
+START_TEST(looked_at_while_it_is_looked_at)
+{
+    static const struct { uint64_t now; bool use; struct other other; } cases[] = {
+        {BORN + 100, false, {true, BORN + 50}},
+        {BORN + 50, true, {false, BORN + 100}},
+        {BORN + 50, true, {true, BORN + 60}},
+        {BORN + 90, true, {true, BORN + 50}},
+    };
+    struct extra x = extra_of(0, 100, 0);
+    struct other other = cases[_i].other;
+
+    make(5, &x);
+    for (unsigned after = 0;; after++) {
+        enum extra_state state;
+        extra_born(e, BORN);
+        atom_interfere(after, look_or_use, &other);
+        state = extra_look(e, cases[_i].now, cases[_i].use);
+        if (!atom_has_interfered()) {
+            ck_assert_uint_ge(after, 2);
+            break;
+        }
+        if (_i < 2) { /* the other was first */
+            ck_assert_int_eq(state, _i == 0 ? EXTRA_FRESH : EXTRA_STALE_AGE);
+            ck_assert_uint_eq(used(), _i == 0 ? BORN + 50 : EXTRA_EXPIRED);
+        } else {
+            ck_assert_int_eq(state, EXTRA_FRESH);
+            ck_assert_uint_eq(used(), _i == 2 ? BORN + 60 : BORN + 90);
+        }
+    }
+    unmake();
+}
+END_TEST
+#endif
+
 /* ---- Groups */
 
 START_TEST(stale_with_any_of_its_groups)
@@ -338,6 +383,9 @@ int main(void)
     tcase_add_test(tc, the_earlier_of_both_limits_counts);
     tcase_add_test(tc, when_it_expires);
     tcase_add_test(tc, expiry_and_use_in_a_race);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, looked_at_while_it_is_looked_at, 0, 4);
+#endif
     tcase_add_loop_test(tc, stale_with_any_of_its_groups, 0, 2);
     tcase_add_test(tc, loads_are_counted_in_each_group);
     tcase_add_test(tc, no_load_begins_in_a_closed_group);

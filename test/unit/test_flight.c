@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "shard/flight.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 enum { FLIGHTS = 64, KEY_LEN = 8 };
 
@@ -140,6 +141,32 @@ START_TEST(many_come_and_go)
 }
 END_TEST
 
+/* Round and round, also while some come, which is before the hand, and go. */
+START_TEST(each_in_its_turn)
+{
+    table = (struct flights){NULL, NULL, NULL};
+    ck_assert_ptr_null(flights_next(&table));
+    for (unsigned i = 0; i < 4; i++)
+        flights_add(&table, make(i, i, NULL));
+    for (unsigned n = 0; n < 9; n++)
+        ck_assert_ptr_eq(flights_next(&table), &flights[3 - n % 4]);
+    flights_take_out(&table, &flights[2]); /* the next one */
+    ck_assert_ptr_eq(flights_next(&table), &flights[1]);
+    flights_take_out(&table, &flights[1]); /* the last one: the hand stays */
+    ck_assert_ptr_eq(flights_next(&table), &flights[0]);
+    ck_assert_ptr_eq(flights_next(&table), &flights[3]);
+    flights_take_out(&table, &flights[0]); /* the next and last of all: anew */
+    ck_assert_ptr_eq(flights_next(&table), &flights[3]);
+    flights_take_out(&table, &flights[3]);
+    ck_assert_ptr_null(flights_next(&table));
+    for (unsigned i = 0; i < 4; i++)
+        flights_add(&table, make(i, i, NULL));
+    ck_assert_ptr_eq(flights_next(&table), &flights[3]);
+    flights_take_out(&table, &flights[0]); /* far from the hand */
+    ck_assert_ptr_eq(flights_next(&table), &flights[2]);
+}
+END_TEST
+
 START_TEST(found_by_place_and_key)
 {
     uint64_t key = 0;
@@ -255,7 +282,7 @@ START_TEST(what_each_is_told)
     brim_status end = ends[_i];
 
     before.next_told = &before_too;
-    flight_tell(f, end, 7, end == BRIM_OK ? e : NULL, &told);
+    flight_tell(f, end, 7, e, &told);
     ck_assert_ptr_eq(told, &before);
     ck_assert_ptr_eq(before.next_told, &before_too);
     ck_assert_uint_eq(told_digits(before_too.next_told), 134); /* behind those there, in their order */
@@ -268,6 +295,26 @@ START_TEST(what_each_is_told)
     flight_leave(f, &waiters[0]); /* told: nothing */
     join(f, 0, true); /* it may be joined again, as one that was canceled and flies on */
     ck_assert_uint_eq(waiting(f), 1);
+}
+END_TEST
+
+/* A blocked thread waits for nothing from then on; the shared record, and who is told later, are left alone. */
+START_TEST(who_is_told_waits_for_nothing)
+{
+    static struct thread own, shared = {.reader.shared = true}, other;
+    struct flight *f = make(0, 1, NULL);
+    struct waiter *told = NULL;
+
+    join(f, 0, false)->thread = &own;
+    join(f, 1, false)->thread = &shared;
+    join(f, 2, true)->thread = &other;
+    atom_store_relaxed(&own.waits_for, f);
+    atom_store_relaxed(&shared.waits_for, f);
+    atom_store_relaxed(&other.waits_for, f);
+    flight_tell(f, BRIM_OK, 0, f->entry, &told);
+    ck_assert_ptr_null(atom_load_relaxed(&own.waits_for));
+    ck_assert_ptr_eq(atom_load_relaxed(&shared.waits_for), f);
+    ck_assert_ptr_eq(atom_load_relaxed(&other.waits_for), f);
 }
 END_TEST
 
@@ -489,6 +536,55 @@ START_TEST(who_would_wait_for_himself)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static struct thread circling;
+
+static void waits_anew(void *arg)
+{
+    (void)arg;
+    (void)atom_add_seq_cst(&circling.waits, 1);
+}
+
+static void waits_no_more(void *arg)
+{
+    (void)arg;
+    atom_store_seq_cst(&circling.waits_for, NULL);
+}
+
+/*
+ * The other of a circle of two moves between, at each place: a circle is believed only if both walks met the same wait,
+ * that is if the other moved before the first walk has met it, or after the second.
+ */
+START_TEST(a_circle_that_moves_is_none)
+{
+    struct thread *self = thread_self();
+    struct flight *own = make(0, 1, self), *theirs = make(1, 1, &circling);
+    unsigned verdicts[3] = {0, 0, 0}, stage = 0; /* believed at first, then not, then again */
+
+    atom_store_relaxed(&self->waits_for, theirs);
+    for (unsigned after = 0;; after++) {
+        bool circle;
+        atom_store_relaxed(&circling.waits_for, own);
+        atom_interfere(after, _i == 0 ? waits_anew : waits_no_more, NULL);
+        circle = flight_would_deadlock(self);
+        if (!atom_has_interfered()) {
+            ck_assert(circle);
+            break;
+        }
+        if (circle == (stage == 1))
+            stage++;
+        ck_assert_uint_le(stage, 2);
+        verdicts[stage]++;
+    }
+    atom_store_relaxed(&self->waits_for, NULL);
+    ck_assert_uint_eq(stage, 2);
+    ck_assert_int_eq(verdicts[0] > 0, _i == 0); /* who waits no more is in no circle */
+    ck_assert_uint_gt(verdicts[1], 5);
+    ck_assert_uint_gt(verdicts[2], 0);
+}
+END_TEST
+#endif
+
 /* The record of those who have none of their own says nothing of what each waits for. */
 START_TEST(the_shared_record_has_timeouts_alone)
 {
@@ -508,9 +604,11 @@ int main(void)
 
     tcase_add_test(tc, all_shapes_of_removal);
     tcase_add_test(tc, many_come_and_go);
+    tcase_add_test(tc, each_in_its_turn);
     tcase_add_test(tc, found_by_place_and_key);
     tcase_add_loop_test(tc, they_wait_in_order_and_any_may_leave, 0, 3);
     tcase_add_loop_test(tc, what_each_is_told, 0, 3);
+    tcase_add_test(tc, who_is_told_waits_for_nothing);
     tcase_add_test(tc, nobody_to_tell);
     tcase_add_test(tc, only_what_flies_is_overtaken);
     tcase_add_test(tc, wanted_while_somebody_waits_or_nobody_did);
@@ -519,6 +617,9 @@ int main(void)
     tcase_add_test(tc, told_at_the_last_moment);
     tcase_add_test(tc, all_who_block_are_woken);
     tcase_add_test(tc, who_would_wait_for_himself);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, a_circle_that_moves_is_none, 0, 2);
+#endif
     tcase_add_test(tc, the_shared_record_has_timeouts_alone);
     return suite_run(tc);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cache/limbo.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 enum { ITEMS = 4, READERS = 3 };
 
@@ -79,6 +80,14 @@ static uint64_t now(void)
     return atom_load_relaxed(&l.values.now);
 }
 
+static void let_time_pass(void)
+{
+    uint64_t began = clock_now();
+
+    while (clock_now() == began) {
+    }
+}
+
 START_TEST(without_sections_all_goes)
 {
     struct entry_list out = {NULL, NULL};
@@ -102,12 +111,16 @@ END_TEST
 
 START_TEST(a_section_keeps_what_left_since)
 {
+    uint64_t looked;
+
     make();
     enter(1);
     push(1);
     ck_assert(!limbo_is_quiet(&s));
     ck_assert_uint_eq(take(), 0);
+    looked = now();
     ck_assert_uint_eq(take(), 0);
+    ck_assert_uint_eq(now(), looked); /* the section in the way is there still: nobody looks */
     ck_assert_uint_eq(limbo_count(&l), 1);
     enter(2); /* later: it cannot have found it */
     leave(1);
@@ -165,7 +178,13 @@ START_TEST(a_refresh_lets_go)
     ck_assert_uint_eq(now(), began); /* nothing waits */
     push(1);
     limbo_refresh(&l, &at[1]->section);
+    ck_assert_uint_eq(now(), began + 1);
+    limbo_refresh(&l, &at[1]->section); /* it is later than what waits already */
+    ck_assert_uint_eq(now(), began + 1);
     ck_assert_uint_eq(take(), 1);
+    began = now();
+    limbo_refresh(&l, &at[1]->section);
+    ck_assert_uint_eq(now(), began);
     ck_assert(!limbo_is_quiet(&s));
     push(2);
     ck_assert_uint_eq(take(), 0);
@@ -234,8 +253,7 @@ START_TEST(since_when_something_waits)
     since = atom_load_relaxed(&l.since);
     ck_assert_uint_ge(since, before);
     ck_assert_uint_le(since, clock_now());
-    while (clock_now() == since) {
-    }
+    let_time_pass();
     push(2);
     ck_assert_uint_eq(atom_load_relaxed(&l.since), since);
     leave(1);
@@ -246,6 +264,87 @@ START_TEST(since_when_something_waits)
     unmake();
 }
 END_TEST
+
+/* Two batches: the older one says since when, while it waits; then the younger. */
+START_TEST(since_when_the_oldest_waits)
+{
+    uint64_t first, second;
+
+    make();
+    enter(1);
+    push(1);
+    first = atom_load_relaxed(&l.since);
+    ck_assert_uint_eq(take(), 0); /* it is old now */
+    ck_assert_uint_eq(atom_load_relaxed(&l.since), first);
+    let_time_pass();
+    enter(2);
+    push(2);
+    ck_assert_uint_eq(atom_load_relaxed(&l.since), first);
+    second = l.young.since;
+    ck_assert_uint_gt(second, first);
+    leave(1);
+    ck_assert_uint_eq(take(), 1);
+    ck_assert_uint_eq(atom_load_relaxed(&l.since), second);
+    leave(2);
+    ck_assert_uint_eq(take(), 2);
+    unmake();
+}
+END_TEST
+
+static void push_kind(unsigned i, unsigned kind, unsigned flags)
+{
+    entry_init(&items[i].e, "key", 3, NULL, 10 * i + 1);
+    items[i].e.kind_flags = kind << 8 | flags;
+    limbo_push(&l, &items[i].e);
+}
+
+START_TEST(the_charge_of_a_kind)
+{
+    make();
+    ck_assert_uint_eq(limbo_charge_of(&l, 7), 0);
+    enter(1);
+    push_kind(0, 7, 0);
+    push_kind(1, 8, 0);
+    ck_assert_uint_eq(take(), 0); /* these are old, */
+    ck_assert_uint_eq(limbo_charge_of(&l, 7), 1);
+    push_kind(2, 7, ENTRY_UNCHARGED);
+    push_kind(3, 7, 0); /* and those young */
+    ck_assert_uint_eq(limbo_charge_of(&l, 7), 32);
+    ck_assert_uint_eq(limbo_charge_of(&l, 8), 11);
+    ck_assert_uint_eq(limbo_charge_of(&l, 0), 0);
+    leave(1);
+    ck_assert_uint_eq(take(), 123);
+    ck_assert_uint_eq(limbo_charge_of(&l, 7), 0);
+    unmake();
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void count_at_nobodys(void *arg)
+{
+    (void)arg;
+    (void)atom_add_relaxed(&at[0]->dying, 100);
+}
+
+/* Threads without a stripe of their own count at one place: nothing is lost. */
+START_TEST(counted_at_a_shared_place)
+{
+    bool go_on = true;
+
+    for (unsigned after = 0; go_on; after++) {
+        struct entry_list out = {NULL, NULL};
+        make();
+        push(1);
+        atom_interfere(after, count_at_nobodys, NULL);
+        limbo_take(&l, &s, at[0], &out);
+        go_on = atom_has_interfered();
+        ck_assert_ptr_eq(out.head, &items[1].e);
+        ck_assert_uint_eq(atom_load_relaxed(&at[0]->dying), go_on ? 101 : 1);
+        unmake();
+    }
+}
+END_TEST
+#endif
 
 int main(void)
 {
@@ -259,5 +358,10 @@ int main(void)
     tcase_add_test(tc, what_is_uncharged_is_counted);
     tcase_add_test(tc, marks_pass_in_order);
     tcase_add_test(tc, since_when_something_waits);
+    tcase_add_test(tc, since_when_the_oldest_waits);
+    tcase_add_test(tc, the_charge_of_a_kind);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, counted_at_a_shared_place);
+#endif
     return suite_run(tc);
 }

@@ -146,6 +146,60 @@ START_TEST(spared_down_to_the_floor)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static void take_60(void *arg)
+{
+    (void)arg;
+    ck_assert(limit_take(&l, 60));
+}
+
+static void spare_20(void *arg)
+{
+    (void)arg;
+    ck_assert(limit_spare(&l, 20));
+}
+
+/* Another takes meanwhile: there is room for one of both, or for both. */
+START_TEST(taken_while_it_is_taken)
+{
+    size_t ceiling = _i == 0 ? 100 : 120;
+
+    for (unsigned after = 0;; after++) {
+        bool took;
+        make(0, ceiling);
+        atom_interfere(after, take_60, NULL);
+        took = limit_take(&l, 60);
+        if (!atom_has_interfered()) {
+            ck_assert_uint_ge(after, 2);
+            break;
+        }
+        ck_assert_int_eq(took, ceiling == 120);
+        expect(0, took ? 120 : 60);
+    }
+}
+END_TEST
+
+START_TEST(spared_while_it_is_spared)
+{
+    size_t linked = _i == 0 ? FLOOR + 30 : FLOOR + 40;
+
+    for (unsigned after = 0;; after++) {
+        bool spared;
+        make(FLOOR, CEILING);
+        limit_adopt(&l, entry_costing(linked));
+        atom_interfere(after, spare_20, NULL);
+        spared = limit_spare(&l, 20);
+        if (!atom_has_interfered()) {
+            ck_assert_uint_ge(after, 3);
+            break;
+        }
+        ck_assert_int_eq(spared, _i == 1);
+        expect(linked - (spared ? 40 : 20), 0);
+    }
+}
+END_TEST
+#endif
+
 static atomic_size_t out;
 
 static void take_and_give(unsigned id, void *arg)
@@ -193,6 +247,10 @@ int main(void)
     tcase_add_test(tc, begun_late_with_what_is_taken);
     tcase_add_loop_test(tc, the_sums_of_an_entrys_life, 0, 2);
     tcase_add_test(tc, spared_down_to_the_floor);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, taken_while_it_is_taken, 0, 2);
+    tcase_add_loop_test(tc, spared_while_it_is_spared, 0, 2);
+#endif
     tcase_add_test(tc, threads_never_pass_a_limit);
     return suite_run(tc);
 }

@@ -56,6 +56,51 @@ START_TEST(compare_exchange)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static struct slot place;
+
+static void fill(void *e)
+{
+    atom_store_release(&place.entry, e);
+}
+
+/* What is found in the slot is freed, and has been taken from it since: by another, or by none. */
+START_TEST(taken_while_it_is_loaded)
+{
+    struct entry a, b;
+
+    for (int round = 0; round < 2; round++) {
+        struct entry *other = round == 0 ? &b : NULL;
+        make(&a, 1);
+        make(&b, 1);
+        ck_assert(entry_try_evict(&a));
+        ck_assert(!entry_drop_key(&a));
+        ck_assert(entry_drop_key(&a));
+        fill(&a);
+        atom_interfere(1, fill, other); /* after the look at the slot */
+        ck_assert_ptr_eq(slot_load_key(&place), other);
+        ck_assert(atom_has_interfered());
+        ck_assert_uint_eq(keys_of(&a), 0);
+        ck_assert_uint_eq(keys_of(&b), round == 0 ? 2 : 1);
+    }
+}
+END_TEST
+
+START_TEST(changed_while_it_is_compared)
+{
+    struct entry a, b;
+
+    make(&a, 1);
+    make(&b, 1);
+    fill(&a);
+    atom_interfere(1, fill, &b);
+    ck_assert(!slot_compare_exchange(&place, &a, NULL));
+    ck_assert(atom_has_interfered());
+    ck_assert_ptr_eq(slot_peek(&place), &b);
+}
+END_TEST
+#endif
+
 /* One puts entries that have died, whose only count is the slot's; the others load, and may be the last to drop. */
 enum { ENTRIES = 20000, LOADERS = 3 };
 
@@ -108,6 +153,10 @@ int main(void)
 
     tcase_add_test(tc, counts_go_with_the_word);
     tcase_add_test(tc, compare_exchange);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, taken_while_it_is_loaded);
+    tcase_add_test(tc, changed_while_it_is_compared);
+#endif
     tcase_add_test(tc, each_is_freed_once);
     return suite_run(tc);
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * For tests in which another thread acts in the midst of an operation: atom_interfere, in base/atom.h.
+ */
+#ifndef TEST_UNIT_INTERFERE_H
+#define TEST_UNIT_INTERFERE_H
+#ifdef BRIM_INTERFERE
+#include "base/atom.h"
+
+static inline void interfere_by_nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* How many atomic operations ${act} does. */
+static inline unsigned operations_of(void (*act)(void *arg), void *arg)
+{
+    for (unsigned after = 0;; after++) {
+        atom_interfere(after, interfere_by_nothing, NULL);
+        act(arg);
+        if (!atom_has_interfered())
+            return after;
+    }
+}
+
+#endif
+#endif
