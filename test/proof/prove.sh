@@ -1,0 +1,303 @@
+#!/usr/bin/env bash
+# prove.sh [FIGURE...]
+# Take the figures of a release, all thirteen or those named by number; print what was reached and write docs/PROOF.md.
+# All of them take some hours.  What was taken stays in build/proof, so that they can be taken one after another.
+#
+# SEED             where random things begin (1)
+# SCHEDULES        random schedules of each Relacy harness (10,000,000)
+# BOUND_SECONDS    for all its schedules at context bound 3 (3,600)
+# FIBERS           schedules of each harness on fibers and sanitizer (100,000)
+# OPERATIONS       checked for linearizability (30,000,000)
+# SEQUENCES        fuzzed (1,000,000,000), or FUZZ_SECONDS, what ends first (3,600)
+# STRESS_SECONDS   of stress by 16 threads, under each sanitizer (600)
+# HOURS            of soak (0.5)
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+
+SEED=${SEED:-1}
+SCHEDULES=${SCHEDULES:-10000000}
+BOUND_SECONDS=${BOUND_SECONDS:-3600}
+FIBERS=${FIBERS:-100000}
+OPERATIONS=${OPERATIONS:-30000000}
+SEQUENCES=${SEQUENCES:-1000000000}
+FUZZ_SECONDS=${FUZZ_SECONDS:-3600}
+STRESS_SECONDS=${STRESS_SECONDS:-600}
+HOURS=${HOURS:-0.5}
+
+proof=build/proof
+logs=$proof/logs
+mkdir -p "$proof/figures" "$proof/evidence" "$logs"
+commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
+checks=test/support/run_checks.sh
+ask_make() { make -s --no-print-directory "print-$1"; }
+thousands() { printf "%'d" "$1" 2>/dev/null || echo "$1"; }
+export LC_ALL=C
+
+# ---- What was done, and what came of it ---------------------------------------------------------------------
+
+# evidence NAME RESULT HOW_OFTEN SEED
+evidence() {
+    printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$(date -u '+%Y-%m-%d %H:%M')" "$commit" \
+        >"$proof/evidence/${1//\//.}"
+}
+
+# figure NUMBER VERDICT WHAT_WAS_REACHED: the verdict is `reached' or `missed'.
+figure() {
+    printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$commit" >"$proof/figures/$1"
+    echo "$1: $2: $3"
+}
+
+# verdict BAD: nothing bad is reached.
+verdict() { [ "$1" -eq 0 ] && echo reached || echo missed; }
+
+# checked GROUP [NAME]: the group of checks, as evidence; sets summary.
+checked() {
+    local status=0
+    "$checks" "$1" >"$logs/$1.log" 2>&1 </dev/null || status=1
+    summary=$(tail -n 1 "$logs/$1.log")
+    evidence "${2:-$1}" "$([ "$status" -eq 0 ] && echo passed || echo failed)" "$summary" "${SEED}"
+    return "$status"
+}
+
+# ---- The figures --------------------------------------------------------------------------------------------
+
+figure_1() {
+    local bad=0 files
+    files=$(ask_make LIB_SRC | wc -w)
+    make -s -k --no-print-directory lib build/tsan/libbrim.a programs-fiber-tsan programs-fiber-asan >"$logs/backends.log" 2>&1 ||
+        bad=1
+    checked backends || bad=1
+    checked layers || bad=1
+    figure 1 "$(verdict $bad)" "$files files in four back ends; atomics and locks in lib/base alone"
+}
+
+figure_2() {
+    local harness bad=0 all=0 bounded=0 left= line
+    make -s --no-print-directory -j"$(nproc)" programs-litmus >"$logs/litmus.log" 2>&1 || bad=1
+    for harness in $(ask_make LITMUS); do echo "$harness"; done |
+        xargs -P "$(nproc)" -I{} test/proof/litmus.sh {} "$SCHEDULES" "$BOUND_SECONDS" "$SEED" "$logs"
+    for harness in $(ask_make LITMUS); do
+        all=$((all + 1))
+        line=$(cat "$logs/litmus-$harness.result")
+        evidence "litmus/$harness" "${line%%|*}" "${line#*|}" "$SEED"
+        [ "${line%%|*}" = passed ] || bad=1
+        case $line in *"all at bound 3"*) bounded=$((bounded + 1)) ;; *) left+=" $harness" ;; esac
+    done
+    [ "$all" -ge 10 ] && [ -z "$left" ] || bad=1
+    figure 2 "$(verdict $bad)" "$all harnesses, $(thousands "$SCHEDULES") random schedules each; bound 3 complete in $bounded${left:+, not in$left}"
+}
+
+figure_3() {
+    local bad=0
+    PLANT_RUNS=20 checked planted || bad=1
+    figure 3 "$(verdict $bad)" "$(grep -c '^ok .* planted' "$logs/planted.log") planted bugs caught in 20 of 20 runs, $(grep -c '^FAIL .* planted' "$logs/planted.log") not"
+}
+
+figure_4() {
+    local bad=0 test variant
+    for test in $(ask_make FAULT_TESTS); do
+        for variant in debug tsan; do ran "$variant" "$test" || bad=1; done
+    done
+    checked exports || bad=1
+    checked refused || bad=1
+    figure 4 "$(verdict $bad)" "each call that can fail did, once and from then on, through every public function"
+}
+
+# ran VARIANT TEST: a test program of that variant, as evidence.
+ran() {
+    local name=${2##*/} status=0
+    make -s --no-print-directory "build/$1/$2" >"$logs/$name-$1.log" 2>&1 || status=1
+    CK_FORK=no CK_DEFAULT_TIMEOUT=600 timeout 1200 "${fixed_addresses[@]}" "build/$1/$2" >>"$logs/$name-$1.log" 2>&1 || status=1
+    evidence "$name/$1" "$([ $status -eq 0 ] && echo passed || echo failed)" \
+        "$(grep -oE 'Checks: [0-9]+' "$logs/$name-$1.log" | head -1)" -
+    return $status
+}
+
+fixed_addresses=()
+if setarch -R true 2>/dev/null; then
+    fixed_addresses=(setarch -R)
+fi
+export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:detect_deadlocks=0
+
+# linear VARIANT OPERATIONS: sets summary.
+linear() {
+    local status=0 json=$logs/linear-$1.json
+    make -s --no-print-directory -j"$(nproc)" "build/$1/brim-linear" >"$logs/linear-$1.log" 2>&1
+    "${fixed_addresses[@]}" "build/$1/brim-linear" --operations "$2" --threads 16 --seed "$SEED" --json "$json" \
+        --save "$logs/linear-$1.history" >>"$logs/linear-$1.log" 2>&1 || status=$?
+    summary="$(thousands "$(jq -r '.operations // 0' "$json" 2>/dev/null || echo 0)") operations in both models, $(jq -r '.overlapping_percent // 0' "$json" 2>/dev/null || echo 0) % overlapping"
+    evidence "linear/$1" "$([ $status -eq 0 ] && echo passed || echo failed)" "$summary" "$SEED"
+    return "$status"
+}
+
+# stress VARIANT THREADS [OPTIONS...]: sets summary.
+stress() {
+    local variant=$1 threads=$2 status=0 json=$logs/stress-$1.json
+    shift 2
+    make -s --no-print-directory -j"$(nproc)" "build/$variant/brim-bench" >"$logs/stress-$variant.log" 2>&1
+    "${fixed_addresses[@]}" "build/$variant/brim-bench" stress --threads "$threads" --seed "$SEED" --json "$json" "$@" \
+        >>"$logs/stress-$variant.log" 2>&1 || status=$?
+    summary="$(thousands "$(jq -r '.operations // 0' "$json" 2>/dev/null || echo 0)") operations of $threads threads"
+    watched=$(thousands "$(jq -r '.compared // 0' "$json" 2>/dev/null || echo 0)")
+    evidence "stress/$variant" "$([ $status -eq 0 ] && echo passed || echo failed)" "$summary" "$SEED"
+    return "$status"
+}
+
+figure_5() {
+    local bad=0 first
+    VARIANTS=tsan checked test tests/tsan || bad=1
+    stress tsan 16 --seconds "$STRESS_SECONDS" || bad=1
+    first=$summary
+    linear tsan 32000000 || bad=1
+    figure 5 "$(verdict $bad)" "no report, nothing suppressed: all tests; $first; $summary of 16 threads"
+}
+
+figure_6() {
+    local bad=0
+    linear asan "$OPERATIONS" || bad=1
+    figure 6 "$(verdict $bad)" "$summary"
+}
+
+figure_7() {
+    local bad=0 text=
+    for variant in release asan; do
+        stress "$variant" 16 --seconds "$STRESS_SECONDS" || bad=1
+        text+="$variant: $summary, used compared $watched times; "
+    done
+    figure 7 "$(verdict $bad)" "${text%; }"
+}
+
+figure_8() {
+    local bad=0
+    make -s --no-print-directory coverage >"$logs/coverage.log" 2>&1 || bad=1
+    summary=$(grep -E '^ *(all|total)' "$logs/coverage.log" | tail -n 1 | tr -s ' ')
+    evidence coverage "$([ $bad -eq 0 ] && echo passed || echo failed)" "$summary" -
+    figure 8 "$(verdict $bad)" "$summary"
+}
+
+figure_9() {
+    local bad=0
+    make -s --no-print-directory mutation >"$logs/mutation.log" 2>&1 || bad=1
+    summary=$(tail -n 1 "$logs/mutation.log")
+    evidence mutation "$([ $bad -eq 0 ] && echo passed || echo failed)" "$summary" -
+    figure 9 "$(verdict $bad)" "$summary"
+}
+
+figure_10() {
+    local bad=0 name runs
+    for name in $(ask_make FUZZERS); do
+        fuzzed "$name" || bad=1
+        [ "$name" != operations ] || runs=$summary
+    done
+    [ "${runs%% *}" -ge "$SEQUENCES" ] 2>/dev/null || bad=1
+    figure 10 "$(verdict $bad)" "$runs"
+}
+
+# The page on faults names the tests of each counter: `make layers' checks that they exist, and here they run.
+figure_11() {
+    local bad=0 test
+    for test in $(ask_make COUNTER_TESTS); do
+        ran debug "$test" || bad=1
+        ran tsan "$test" || bad=1
+    done
+    figure 11 "$(verdict $bad)" "$(grep -c '^| .* | [0-9, ]* | ' docs/TESTING.md) counters taken over their end"
+}
+
+figure_12() {
+    local bad=0
+    checked static || bad=1
+    figure 12 "$(verdict $bad)" "$summary"
+}
+
+figure_13() {
+    local bad=0
+    make -s --no-print-directory soak HOURS="$HOURS" >"$logs/soak.log" 2>&1 || bad=1
+    summary=$(grep -iE 'median|quarter|resident' "$logs/soak.log" | tr -s ' ' | paste -sd';')
+    evidence soak "$([ $bad -eq 0 ] && echo passed || echo failed)" "$HOURS h: $summary" "$SEED"
+    figure 13 "$(verdict $bad)" "$HOURS h: $summary"
+}
+
+# ---- The page -----------------------------------------------------------------------------------------------
+
+asked=('' 'one header of atomics and locks, four back ends'
+    '10 Relacy harnesses, 10 million random schedules each, context bound 3 complete'
+    '20 planted bugs, every acquire and release among them, caught in 20 of 20 runs'
+    'every nth allocation and initialisation fails, once and for good, in every public call'
+    'ThreadSanitizer with yields: 16 threads x 2 million operations, no report, no suppression'
+    '30 million operations checked for linearizability, 30 % overlapping, with and without eviction'
+    'G4 watched through all stress, with values that allocate what they cost'
+    '100 % of the branches of lib/'
+    'branch mutation: all killed or explained'
+    'a billion sequences of operations fuzzed against a model'
+    'counters preset next to their end'
+    'no warning of static analysis'
+    'half an hour of soak: nothing lost, memory flat')
+
+row() { # row NUMBER: verdict, what was reached, commit
+    if [ -f "$proof/figures/$1" ]; then cut -f2- "$proof/figures/$1"; else printf 'not taken\t\t\n'; fi
+}
+
+print_table() {
+    local n verdict reached at
+    for n in {1..13}; do
+        IFS=$'\t' read -r verdict reached at < <(row "$n")
+        printf '%2d  %-9s  %s\n' "$n" "$verdict" "${asked[$n]}" | fold -s -w 78
+        [ -z "$reached" ] || printf '%s\n' "$reached" | fold -s -w 64 | sed 's/^/               /'
+    done
+}
+
+# of NAME_OR_PATTERN...: rows of evidence.
+of() {
+    local pattern file
+    set +f
+    for pattern in "$@"; do
+        for file in "$proof"/evidence/${pattern//\//.}; do
+            [ ! -f "$file" ] || cat "$file"
+        done
+    done
+}
+
+write_page() {
+    local n verdict reached at name text shows what result often seed when
+    echo '# Proof'
+    echo
+    echo "What \`make prove\` reached, and for each guarantee what shows it. Written by it: [TESTING.md](TESTING.md) says what"
+    echo 'each of these does, and how to run it alone.'
+    echo
+    echo '## Figures'
+    echo
+    echo '| # | asked | | reached | commit |'
+    echo '|--|--|--|--|--|'
+    for n in {1..13}; do
+        IFS=$'\t' read -r verdict reached at < <(row "$n")
+        echo "| $n | ${asked[$n]} | **$verdict** | $reached | $at |"
+    done
+    [ ! -f test/proof/remarks.md ] || { echo; cat test/proof/remarks.md; }
+    echo
+    echo '## Guarantees'
+    while IFS='|' read -r name text shows; do
+        [[ $name == G* ]] || continue
+        echo
+        echo "**${name% }**: ${text# }"
+        echo
+        echo '| by | | how often | seed | when (UTC) |'
+        echo '|--|--|--|--|--|'
+        # shellcheck disable=SC2086 # patterns and names, apart
+        set -f
+        of $shows | while IFS=$'\t' read -r what result often seed when at; do
+            echo "| $what | $result | $often | $seed | $when |"
+        done
+        set +f
+    done <test/proof/guarantees.txt
+}
+
+[ $# -gt 0 ] || set -- {1..13}
+for n in "$@"; do
+    case $n in
+    [1-9] | 1[0-3]) "figure_$n" ;;
+    *) echo "prove.sh: no figure $n" >&2; exit 2 ;;
+    esac
+done
+write_page >docs/PROOF.md
+print_table
+! grep -qv $'\treached\t' "$proof"/figures/* && [ "$(ls "$proof/figures" | wc -l)" -eq 13 ]
