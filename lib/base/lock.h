@@ -7,6 +7,7 @@
 #define BRIM_BASE_LOCK_H
 
 #include "base/atom.h"
+#include "base/guard.h"
 
 enum lock_rank {
     RANK_LIST = 1,
@@ -54,13 +55,7 @@ static inline bool cond_wait(struct cond *c, struct lock *l, uint64_t deadline)
 
 #include <pthread.h>
 
-#if defined(__clang__) && defined(__has_attribute)
-#define LOCK_ATTRIBUTE(x) __attribute__((x))
-#else
-#define LOCK_ATTRIBUTE(x)
-#endif
-
-struct LOCK_ATTRIBUTE(capability("mutex")) lock {
+struct CAPABILITY("mutex") lock {
     pthread_mutex_t m;
     enum lock_rank rank;
     ATOM(uintptr_t) owner; /* 0: free; kept only in builds with assertions */
@@ -80,39 +75,37 @@ struct LOCK_ATTRIBUTE(capability("mutex")) lock {
 bool lock_init(struct lock *l, enum lock_rank rank);
 void lock_destroy(struct lock *l);
 #ifdef NDEBUG
-static inline LOCK_ATTRIBUTE(no_thread_safety_analysis) void lock_acquire(struct lock *l)
-    LOCK_ATTRIBUTE(acquire_capability(*l))
+static inline void lock_acquire(struct lock *l) LOCKS(*l)
 {
     atom_yield();
     pthread_mutex_lock(&l->m);
 }
-static inline LOCK_ATTRIBUTE(no_thread_safety_analysis) void lock_release(struct lock *l)
-    LOCK_ATTRIBUTE(release_capability(*l))
+static inline void lock_release(struct lock *l) UNLOCKS(*l)
 {
     pthread_mutex_unlock(&l->m);
     atom_yield();
 }
 #else
-void lock_acquire(struct lock *l) LOCK_ATTRIBUTE(acquire_capability(*l));
-void lock_release(struct lock *l) LOCK_ATTRIBUTE(release_capability(*l));
+void lock_acquire(struct lock *l) LOCKS(*l);
+void lock_release(struct lock *l) UNLOCKS(*l);
 #endif
 
 /*
  * lock_acquire_counted(l, waits, wait_ns):
  * As lock_acquire.  If another thread has ${l}, ${*waits} and ${*wait_ns}, which ${l} protects, count that.
  */
-void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns) LOCK_ATTRIBUTE(acquire_capability(*l));
+void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns) LOCKS(*l);
 
 /*
  * lock_acquire_same_rank(l):
  * Take ${l} beside others of its rank: for fork only, which takes all locks, in the order of the cache list.
  */
-void lock_acquire_same_rank(struct lock *l) LOCK_ATTRIBUTE(acquire_capability(*l));
+void lock_acquire_same_rank(struct lock *l) LOCKS(*l);
 
 #ifdef NDEBUG
 #define lock_assert_held(l) ((void)(l))
 #else
-void lock_assert_held(struct lock *l) LOCK_ATTRIBUTE(assert_capability(*l));
+void lock_assert_held(struct lock *l) ASSERTS(*l);
 #endif
 
 /* What threads wait for under a lock, on the system's monotonic clock. */

@@ -50,14 +50,14 @@ struct brim_cache {
     ATOM(uint64_t) by_loads;       /* reserved by loads under way */
     ATOM(uint64_t) group_clock;    /* ticks with each invalidation, before that takes effect */
     ATOM(uint64_t) queued;         /* charge of what waits in queues */
-    ATOM(uint64_t) frame;          /* written under kind_lock, with common.stamp */
+    ATOM(uint64_t) frame;          /* written by who has kinds_lock, with common.stamp */
     ATOM(uint64_t) frame_evictions;
     ATOM(struct thread *) turn;    /* the large admission that keeps what it has: see admit.c */
-    ATOM(uint32_t) orphaned;         /* there are some of the next two, under kind_lock: */
-    struct waiter *orphans;          /* in the child of a fork: of loads whose owners are gone, still to be told; */
-    struct flight *orphan_flights;   /*   and those loads: cache/load.c */
+    ATOM(uint32_t) orphaned;       /* there are some of the next two: */
+    struct waiter *orphans GUARDED_BY(rank_kind); /* in the child of a fork: of loads whose owners are gone, to be told; */
+    struct flight *orphan_flights GUARDED_BY(rank_kind); /*   and those loads: cache/load.c */
     struct lock kind_lock;
-    ATOM(struct kind *) kinds; /* pushed only, under kind_lock */
+    ATOM(struct kind *) kinds; /* pushed only, by who has kinds_lock */
     ATOM(uint32_t) kinds_closed; /* the cache is freed, and kinds are told `unused' */
     struct limbo limbo;        /* with borrow only, as the next five */
     ATOM(uint32_t) pressed;    /* an admission has found no room: evict ahead from now on */
@@ -66,8 +66,18 @@ struct brim_cache {
     ATOM(uint32_t) asked;         /* in a list of some thread's, by next_asked: see dispose.c */
     struct brim_cache *next_asked;
 
-    struct brim_cache *next, **back; /* the list of all: registry.c's lock */
+    struct brim_cache *next GUARDED_BY(rank_list), **back GUARDED_BY(rank_list); /* the list of all: registry.c */
 };
+
+static inline void kinds_lock(struct brim_cache *c) LOCKS(rank_kind)
+{
+    lock_acquire(&c->kind_lock);
+}
+
+static inline void kinds_unlock(struct brim_cache *c) UNLOCKS(rank_kind)
+{
+    lock_release(&c->kind_lock);
+}
 
 /* Who calls, where: looked up once for each call. */
 struct caller {
@@ -123,20 +133,20 @@ static inline void cache_use(struct brim_cache *c, struct entry *e)
  * cache_now(c):
  * Nanoseconds on its clock, and one: never 0.  User code: no lock held, in no section of the process's.
  */
-uint64_t cache_now(const struct brim_cache *c);
+uint64_t cache_now(const struct brim_cache *c) NO_LOCK_HELD;
 
 /* The same, where it matters only if some entry has ages; else 0. */
-static inline uint64_t cache_now_for_ages(const struct brim_cache *c)
+static inline uint64_t cache_now_for_ages(const struct brim_cache *c) NO_LOCK_HELD
 {
     /* Relaxed: who inserted such an entry before knows it. */
     return unlikely(atom_load_relaxed(&((struct brim_cache *)(uintptr_t)c)->ages)) ? cache_now(c) : 0;
 }
 
 /* The stamp of an entry that is inserted now; ${used}: and used. */
-uintptr_t cache_birth(const struct brim_cache *c, bool used);
+uintptr_t cache_birth(const struct brim_cache *c, bool used) NO_LOCK_HELD;
 
 /* Its clock in the ticks of stamps; not to be called where cache_now is not. */
-uint32_t cache_tick(const struct brim_cache *c);
+uint32_t cache_tick(const struct brim_cache *c) NO_LOCK_HELD;
 
 /*
  * cache_entry_cost(e):
@@ -153,7 +163,7 @@ static inline struct brim_cache *cache_of(const struct entry *e)
  * cache_drop_live(c, t):
  * One existing entry less, or the cache's own hold: whoever drops the last one frees the cache.
  */
-void cache_drop_live(struct brim_cache *c, struct thread *t);
+void cache_drop_live(struct brim_cache *c, struct thread *t) NO_LOCK_HELD;
 
 /* A handle is the entry. */
 static inline struct entry *entry_of_ref(const brim_ref *ref)

@@ -29,6 +29,7 @@ struct shard_sums {
 };
 
 static void check_entry_locked(brim_cache *c, struct shard *sh, const struct entry *e, struct report *r)
+    REQUIRES(rank_shard)
 {
     bool anonymous = (entry_flags(e) & ENTRY_ANONYMOUS) != 0;
     size_t len;
@@ -51,7 +52,7 @@ static void check_shard(brim_cache *c, struct shard *sh, struct report *r)
     struct entry *e[SHARD_BATCH];
     unsigned n;
 
-    lock_acquire(&sh->lock);
+    shard_lock_to_look(sh);
     while ((n = index_scan_locked(&sh->index, &cursor, e, SHARD_BATCH)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             check_entry_locked(c, sh, e[i], r);
@@ -64,7 +65,7 @@ static void check_shard(brim_cache *c, struct shard *sh, struct report *r)
     expect(r, s.used == atom_load_relaxed(&sh->used), "a shard's charge", atom_load_relaxed(&sh->used), s.used);
     for (unsigned i = 0; i < sh->policy.pooled; i++)
         expect(r, entry_is_linked(sh->policy.pool[i]), "a candidate for eviction is linked", 0, 1);
-    lock_release(&sh->lock);
+    shard_unlock(sh);
 }
 
 /* ---- Over all shards: only true while nothing is under way */
@@ -125,12 +126,12 @@ bool brim_check(brim_cache *c, FILE *file)
 /* Times that eviction has seen it used, up to 15. */
 static unsigned uses_of(brim_cache *c, const struct entry *e)
 {
-    struct lock *l = &cache_shard(c, e->place)->lock;
+    struct shard *sh = cache_shard(c, e->place);
     unsigned uses;
 
-    lock_acquire(l);
+    shard_lock_to_look(sh);
     uses = e->eviction & ENTRY_FREQUENCY;
-    lock_release(l);
+    shard_unlock(sh);
     return uses;
 }
 

@@ -22,22 +22,22 @@ struct claim {
  * dispose(left, claim):
  * End all of ${left}.  What those flagged CLAIMED free goes to ${claim}.
  */
-void dispose(struct entry_list *left, struct claim *claim);
+void dispose(struct entry_list *left, struct claim *claim) NO_LOCK_HELD;
 
 /*
  * dispose_collected(list):
  * End all of ${list}, which have waited in a queue.
  */
-void dispose_collected(struct entry_list *list);
+void dispose_collected(struct entry_list *list) NO_LOCK_HELD;
 
 /*
  * dispose_waiting(c, claim):
  * End what need not wait for sections any longer.  What it frees goes to ${claim}, if that is not NULL.  In a
  * destructor or listener: later, by the outermost call.
  */
-void dispose_waiting_slow(struct brim_cache *c, struct claim *claim);
+void dispose_waiting_slow(struct brim_cache *c, struct claim *claim) NO_LOCK_HELD;
 
-static inline void dispose_waiting(struct brim_cache *c, struct claim *claim)
+static inline void dispose_waiting(struct brim_cache *c, struct claim *claim) NO_LOCK_HELD
 {
     if (unlikely(c->borrow && limbo_count(&c->limbo) != 0))
         dispose_waiting_slow(c, claim);
@@ -47,7 +47,7 @@ static inline void dispose_waiting(struct brim_cache *c, struct claim *claim)
  * dispose_lasts(last):
  * End entries whose last hold is gone (ENTRY_LAST), announced long ago.
  */
-void dispose_lasts(struct entry_list *last);
+void dispose_lasts(struct entry_list *last) NO_LOCK_HELD;
 
 /*
  * dispose_is_under_way():
@@ -59,12 +59,12 @@ bool dispose_is_under_way(void);
  * dispose_key(e):
  * Drop a key.
  */
-void dispose_key(struct entry *e);
+void dispose_key(struct entry *e) NO_LOCK_HELD;
 
 /*
  * dispose_unborn(c, e):
  * Free an entry that was never published.
  */
-void dispose_unborn(struct brim_cache *c, struct entry *e);
+void dispose_unborn(struct brim_cache *c, struct entry *e) NO_LOCK_HELD;
 
 #endif

@@ -10,7 +10,7 @@
 #include "cache/wait.h"
 #include "part/window.h"
 
-static struct brim_cache *list; /* as registry_lock gave it; valid between prepare and parent or child */
+static struct brim_cache *list GUARDED_BY(rank_list); /* as registry_lock gave it, while fork holds that */
 
 static ATOM(uint32_t) ready; /* the handlers are there, */
 static _Thread_local unsigned nested; /* perhaps twice: the inner pair does nothing */
@@ -19,7 +19,7 @@ static _Thread_local unsigned nested; /* perhaps twice: the inner pair does noth
  * By rank: the list, the waits, every shard, what they adapt by, every slab, every list of kinds and limbo, the queues.
  * Then nobody is in a window.
  */
-static void lock_all(void)
+static void lock_all(void) LOCKS(ALL_RANKS)
 {
     list = registry_lock();
     lock_acquire(waits_lock());
@@ -40,7 +40,7 @@ static void lock_all(void)
     window_close_gate();
 }
 
-static void unlock_all(void)
+static void unlock_all(void) UNLOCKS(ALL_RANKS)
 {
     window_open_gate();
     if (pins_lock() != NULL)
@@ -81,7 +81,7 @@ static void end_stripe(struct stripe *st, void *arg)
 }
 
 /* What was reserved for loads that are known; what vanished threads had reserved for others is room again. */
-static void renew_by_loads(struct brim_cache *c)
+static void renew_by_loads(struct brim_cache *c) REQUIRES(rank_kind, rank_shard)
 {
     size_t sum = load_reserved(c->orphan_flights);
 
@@ -99,7 +99,7 @@ static void renew_limits(struct brim_cache *c)
             limit_begin(&k->limit, tally_amount(&k->values));
 }
 
-static void renew(void)
+static void renew(void) REQUIRES(ALL_RANKS)
 {
     struct thread *self = thread_self();
 
@@ -118,21 +118,21 @@ static void renew(void)
     thread_child(self);
 }
 
-/* ---- The handlers */
+/* ---- The handlers.  Not followed: only the outer pair takes the locks. */
 
-static void prepare(void)
+static void prepare(void) UNFOLLOWED
 {
     if (nested++ == 0)
         lock_all();
 }
 
-static void parent(void)
+static void parent(void) UNFOLLOWED
 {
     if (--nested == 0)
         unlock_all();
 }
 
-static void child(void)
+static void child(void) UNFOLLOWED
 {
     if (--nested != 0)
         return;

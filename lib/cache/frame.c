@@ -21,11 +21,11 @@ uint64_t brim_next_frame(brim_cache *c)
 
     if (c == NULL)
         return 0;
-    lock_acquire(&c->kind_lock);
+    kinds_lock(c);
     frame = atom_load_relaxed(&c->frame) + 1;
     atom_store_relaxed(&c->frame, frame);
     atom_store_relaxed(&c->common.stamp, stamp_for(frame, stamp_idle(atom_load_relaxed(&c->common.stamp))));
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     return frame;
 }
 
@@ -39,10 +39,10 @@ static uint8_t next_idle(brim_cache *c)
 {
     uint8_t idle;
 
-    lock_acquire(&c->kind_lock);
+    kinds_lock(c);
     idle = (uint8_t)(stamp_idle(atom_load_relaxed(&c->common.stamp)) + 1);
     atom_store_relaxed(&c->common.stamp, stamp_for(atom_load_relaxed(&c->frame), idle));
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     return idle;
 }
 

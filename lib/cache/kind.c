@@ -110,7 +110,7 @@ struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user)
     return k;
 }
 
-static void push_locked(struct brim_cache *c, struct kind *k)
+static void push_locked(struct brim_cache *c, struct kind *k) REQUIRES(rank_kind)
 {
     lock_assert_held(&c->kind_lock);
     k->next = atom_load_relaxed(&c->kinds);
@@ -154,7 +154,7 @@ static struct kind *push_new(struct brim_cache *c, struct kind *k)
     unsigned slot = k->number % KIND_SLOTS;
     struct kind *other;
 
-    lock_acquire(&c->kind_lock);
+    kinds_lock(c);
     other = kind_look_up(c, k->user);
     k->shares_slot = is_late_slot(c, slot);
     if (other == NULL && !k->shares_slot && (slots_taken(c) & 1u << slot))
@@ -163,7 +163,7 @@ static struct kind *push_new(struct brim_cache *c, struct kind *k)
         other = k; /* another's limits have been promised meanwhile */
     if (other == NULL)
         push_locked(c, k);
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     return other;
 }
 

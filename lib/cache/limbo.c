@@ -21,7 +21,7 @@ static size_t charge_of(const struct entry *e)
 
 void limbo_push(struct limbo *l, struct entry *e)
 {
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     entry_list_push(&l->young.list, e);
     if (l->young.count == 0)
         l->young.since = clock_now();
@@ -34,7 +34,7 @@ void limbo_push(struct limbo *l, struct entry *e)
     (void)atom_add_relaxed(&l->charge, (uint64_t)charge_of(e)); /* relaxed: a sum */
     /* Sequentially consistent: a section that is seen open after this sees the count when it ends (edge last). */
     (void)atom_add_seq_cst(&l->count, (uint64_t)1);
-    lock_release(&l->lock);
+    limbo_unlock(l);
 }
 
 struct oldest {
@@ -69,6 +69,7 @@ bool limbo_is_quiet(const struct stripes *s)
 }
 
 static void take_batch_locked(struct limbo *l, struct limbo_batch *b, struct stripe *st, struct entry_list *out)
+    REQUIRES(rank_limbo)
 {
     if (b->count == 0)
         return;
@@ -82,7 +83,7 @@ static void take_batch_locked(struct limbo *l, struct limbo_batch *b, struct str
 }
 
 /* Relaxed: if it has just ended, it has been counting on itself, not on us. */
-static bool is_blocked_locked(const struct limbo *l)
+static bool is_blocked_locked(const struct limbo *l) REQUIRES(rank_limbo)
 {
     struct stripe *st = (struct stripe *)(uintptr_t)l->blocker;
 
@@ -90,6 +91,7 @@ static bool is_blocked_locked(const struct limbo *l)
 }
 
 static void take_locked(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)
+    REQUIRES(rank_limbo)
 {
     struct oldest oldest;
 
@@ -113,26 +115,26 @@ void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, str
 {
     if (limbo_count(l) == 0)
         return;
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     if (!is_blocked_locked(l))
         take_locked(l, s, st, out);
-    lock_release(&l->lock);
+    limbo_unlock(l);
 }
 
 void limbo_refresh(struct limbo *l, struct epoch_reader *r)
 {
     uint64_t now;
 
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     now = atom_load_relaxed(&l->values.now); /* relaxed: it rises under the lock */
     /* It enters in an epoch later than the stamps of all that waits: what is old has seen one rise already. */
     if (l->young.count > 0 && l->young.stamp == now)
         (void)epoch_stamp(&l->values);
-    lock_release(&l->lock);
+    limbo_unlock(l);
     epoch_refresh(&l->values, r);
 }
 
-static size_t sum_of_kind(struct limbo_batch *b, unsigned kind)
+static size_t sum_of_kind(struct limbo_batch *b, unsigned kind) REQUIRES(rank_limbo)
 {
     size_t sum = 0;
 
@@ -145,9 +147,9 @@ size_t limbo_charge_of(struct limbo *l, unsigned kind)
 {
     size_t sum;
 
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     sum = sum_of_kind(&l->old, kind) + sum_of_kind(&l->young, kind);
-    lock_release(&l->lock);
+    limbo_unlock(l);
     return sum;
 }
 
@@ -155,9 +157,9 @@ uint64_t limbo_mark(struct limbo *l)
 {
     uint64_t mark;
 
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     mark = l->pushed;
-    lock_release(&l->lock);
+    limbo_unlock(l);
     return mark;
 }
 
@@ -165,8 +167,8 @@ bool limbo_is_past(struct limbo *l, uint64_t mark)
 {
     bool past;
 
-    lock_acquire(&l->lock);
+    limbo_lock(l);
     past = (int64_t)(l->taken - mark) >= 0;
-    lock_release(&l->lock);
+    limbo_unlock(l);
     return past;
 }

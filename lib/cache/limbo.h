@@ -26,12 +26,22 @@ struct limbo {
     ATOM(uint64_t) count, charge; /* of what waits; written under the lock */
     ATOM(uint64_t) since;         /* when the oldest value that waits came, on clock_now; as above */
     struct epoch values;          /* the domain of the cache's sections */
-    struct lock lock;             /* protects all below, and the epoch's rise */
-    struct limbo_batch old, young;
-    uint64_t pushed, taken;       /* entries so far */
-    const struct stripe *blocker; /* a section that was seen to stand in the way, and its epoch: while it lasts, */
-    uint64_t blocker_epoch;       /*   looking again is of no use, and when it ends it will look itself */
+    struct lock lock;             /* protects also the epoch's rise */
+    struct limbo_batch old GUARDED_BY(rank_limbo), young GUARDED_BY(rank_limbo);
+    uint64_t pushed GUARDED_BY(rank_limbo), taken GUARDED_BY(rank_limbo); /* entries so far */
+    const struct stripe *blocker GUARDED_BY(rank_limbo); /* a section seen to stand in the way, and its epoch: while */
+    uint64_t blocker_epoch GUARDED_BY(rank_limbo); /*   it lasts looking is of no use, and when it ends it looks itself */
 };
+
+static inline void limbo_lock(struct limbo *l) LOCKS(rank_limbo)
+{
+    lock_acquire(&l->lock);
+}
+
+static inline void limbo_unlock(struct limbo *l) UNLOCKS(rank_limbo)
+{
+    lock_release(&l->lock);
+}
 
 bool limbo_init(struct limbo *l);
 void limbo_destroy(struct limbo *l);
@@ -40,21 +50,22 @@ void limbo_destroy(struct limbo *l);
  * limbo_push(l, e):
  * The value of ${e}, the caller's, waits from now on.
  */
-void limbo_push(struct limbo *l, struct entry *e);
+void limbo_push(struct limbo *l, struct entry *e) EXCLUDES(rank_limbo);
 
 /*
  * limbo_take(l, s, st, out):
  * Add to ${out} what need not wait any longer: ${st} counts it as dying.
  * Cost: epoch_barrier and a look at each stripe of ${s}, if anything waits.
  */
-void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out);
+void limbo_take(struct limbo *l, const struct stripes *s, struct stripe *st, struct entry_list *out)
+    EXCLUDES(rank_limbo);
 
 /*
  * limbo_refresh(l, r):
  * The calling thread's section, at ${r}, begins anew where something waits: it stands in the way of nothing that waits
  * now.  The caller then looks at what that has freed.
  */
-void limbo_refresh(struct limbo *l, struct epoch_reader *r);
+void limbo_refresh(struct limbo *l, struct epoch_reader *r) EXCLUDES(rank_limbo);
 
 /*
  * limbo_is_quiet(s):
@@ -66,11 +77,11 @@ bool limbo_is_quiet(const struct stripes *s);
  * limbo_charge_of(l, kind):
  * The charge of what waits and is of kind number ${kind}.  Cost: O(what waits).
  */
-size_t limbo_charge_of(struct limbo *l, unsigned kind);
+size_t limbo_charge_of(struct limbo *l, unsigned kind) EXCLUDES(rank_limbo);
 
 /* What must be taken before all that waits now has been; and whether it has. */
-uint64_t limbo_mark(struct limbo *l);
-bool limbo_is_past(struct limbo *l, uint64_t mark);
+uint64_t limbo_mark(struct limbo *l) EXCLUDES(rank_limbo);
+bool limbo_is_past(struct limbo *l, uint64_t mark) EXCLUDES(rank_limbo);
 
 static inline uint64_t limbo_count(const struct limbo *l)
 {

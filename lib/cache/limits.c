@@ -28,11 +28,11 @@ static bool set_if_fit(struct brim_cache *c, struct kind *k, size_t floor, size_
 {
     bool fit;
 
-    lock_acquire(&c->kind_lock);
+    kinds_lock(c);
     fit = limits_fit(c, k, floor, ceiling);
     if (fit)
         limit_set(&k->limit, floor, ceiling);
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     return fit;
 }
 
@@ -43,14 +43,15 @@ void limits_set_first(struct brim_cache *c, struct kind *k, size_t floor, size_t
     atom_store_relaxed(&c->common.limits, 1);
 }
 
-static void lock_all(struct brim_cache *c)
+/* Not followed, both: all locks of a rank. */
+static void lock_all(struct brim_cache *c) LOCKS(rank_shard)
 {
     for (unsigned i = 0; i < c->shard_count; i++)
         lock_acquire_same_rank(&c->shards[i].lock);
     window_close_gate();
 }
 
-static void unlock_all(struct brim_cache *c)
+static void unlock_all(struct brim_cache *c) UNLOCKS(rank_shard)
 {
     window_open_gate();
     for (unsigned i = 0; i < c->shard_count; i++)
@@ -64,12 +65,12 @@ static void unlock_all(struct brim_cache *c)
 static void begin_counting(struct brim_cache *c, struct kind *k)
 {
     lock_all(c);
-    lock_acquire(&c->kind_lock); /* beside changes of the limits */
+    kinds_lock(c); /* beside changes of the limits */
     if (!limit_counts(&k->limit)) {
         limit_begin(&k->limit, tally_amount(&k->values));
         atom_store_relaxed(&c->common.limits, 1);
     }
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     unlock_all(c);
     for (unsigned i = 0; i < c->shard_count; i++) {
         struct index_cursor cursor = {0};

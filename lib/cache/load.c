@@ -323,13 +323,13 @@ static void end_orphans(struct brim_cache *c)
     struct waiter *told_;
     struct flight *flights;
 
-    lock_acquire(&c->kind_lock);
+    kinds_lock(c);
     told_ = c->orphans;
     flights = c->orphan_flights;
     c->orphans = NULL;
     c->orphan_flights = NULL;
     atom_store_relaxed(&c->orphaned, 0); /* relaxed: a hint */
-    lock_release(&c->kind_lock);
+    kinds_unlock(c);
     wait_tell(told_);
     load_free(flights);
 }

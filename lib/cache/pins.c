@@ -33,41 +33,52 @@ struct pin {
     bool load;
 };
 
-static struct lock lock = LOCK_READY(RANK_PINS); /* protects all below */
-static struct pin *bucket[BUCKETS];
-static bool lossy; /* one could not be noted for lack of memory: from then on nothing is called misuse */
+static struct lock lock = LOCK_READY(RANK_PINS);
+static struct pin *bucket[BUCKETS] GUARDED_BY(rank_pins);
+static bool lossy GUARDED_BY(rank_pins); /* one could not be noted for lack of memory: from then on nothing is called misuse */
 
 struct lock *pins_lock(void)
 {
     return &lock;
 }
 
-static struct pin **bucket_of(const void *what)
+static void acquire(void) LOCKS(rank_pins)
+{
+    lock_acquire(&lock);
+}
+
+static void release(void) UNLOCKS(rank_pins)
+{
+    lock_release(&lock);
+}
+
+static struct pin **bucket_of_locked(const void *what) REQUIRES(rank_pins)
 {
     return &bucket[((uintptr_t)what >> 4) * 0x9E3779B97F4A7C15u >> 52];
 }
 
 void pins_note(const struct brim_cache *c, const void *what, bool load, const void *site)
 {
-    struct pin *p = malloc(sizeof *p), **at = bucket_of(what);
+    struct pin *p = malloc(sizeof *p), **at;
 
-    lock_acquire(&lock);
+    acquire();
+    at = bucket_of_locked(what);
     if (p == NULL) {
         lossy = true;
     } else {
         *p = (struct pin){*at, c, what, site, clock_now(), thread_self()->number, load};
         *at = p;
     }
-    lock_release(&lock);
+    release();
 }
 
 /* The latest of the same thread, else the latest: refs of one entry cannot be told apart. */
-static struct pin **choose_locked(const void *what)
+static struct pin **choose_locked(const void *what) REQUIRES(rank_pins)
 {
     unsigned self = thread_self()->number;
     struct pin **any = NULL;
 
-    for (struct pin **at = bucket_of(what); *at != NULL; at = &(*at)->next) {
+    for (struct pin **at = bucket_of_locked(what); *at != NULL; at = &(*at)->next) {
         if ((*at)->what != what)
             continue;
         if ((*at)->thread == self)
@@ -83,14 +94,14 @@ bool pins_forget(const void *what, const char *misuse)
     struct pin **at, *p = NULL;
     bool known;
 
-    lock_acquire(&lock);
+    acquire();
     at = choose_locked(what);
     if (at != NULL) {
         p = *at;
         *at = p->next;
     }
     known = p != NULL || lossy;
-    lock_release(&lock);
+    release();
     free(p);
     if (!known)
         debug_message(misuse);
@@ -144,7 +155,7 @@ void brim_dump_refs(brim_cache *c, FILE *file)
 
     if (c == NULL || file == NULL)
         return;
-    lock_acquire(&lock);
+    acquire();
     for (unsigned i = 0; i < BUCKETS; i++) {
         for (const struct pin *p = bucket[i]; p != NULL; p = p->next) {
             if (p->cache != c)
@@ -154,7 +165,7 @@ void brim_dump_refs(brim_cache *c, FILE *file)
         }
     }
     fprintf(file, "%zu refs and loads are out\n", n);
-    lock_release(&lock);
+    release();
 }
 
 #endif

@@ -11,10 +11,10 @@
 
 #ifdef BRIM_TRACE_REFS
 
-void pins_note(const struct brim_cache *c, const void *what, bool load, const void *site);
+void pins_note(const struct brim_cache *c, const void *what, bool load, const void *site) EXCLUDES(rank_pins);
 
 /* False: it was not out, and the hook has been told of ${misuse}. */
-bool pins_forget(const void *what, const char *misuse);
+bool pins_forget(const void *what, const char *misuse) EXCLUDES(rank_pins);
 
 static inline brim_ref *pins_note_ref(brim_ref *ref, const void *site)
 {

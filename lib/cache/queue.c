@@ -4,22 +4,33 @@
 #include "cache/dispose.h"
 
 struct brim_queue {
-    struct entry_list list;
-    size_t uses; /* its handle, and kinds */
-    bool dropped;
+    struct entry_list list GUARDED_BY(rank_queues);
+    size_t uses GUARDED_BY(rank_queues); /* its handle, and kinds */
+    bool dropped GUARDED_BY(rank_queues);
 };
 
-static struct lock lock = LOCK_READY(RANK_QUEUES); /* protects all of them */
+static struct lock lock = LOCK_READY(RANK_QUEUES); /* of all of them */
 
 struct lock *queues_lock(void)
 {
     return &lock;
 }
 
+static void acquire(void) LOCKS(rank_queues)
+{
+    lock_acquire(&lock);
+}
+
+static void release(void) UNLOCKS(rank_queues)
+{
+    lock_release(&lock);
+}
+
 brim_queue *brim_queue_new(void)
 {
     brim_queue *q = mem_alloc_zeroed(&mem_default, sizeof *q, _Alignof(brim_queue));
 
+    guard_is_alone();
     if (q != NULL)
         q->uses = 1;
     return q;
@@ -29,9 +40,9 @@ brim_queue *queue_use(brim_queue *q)
 {
     if (q == NULL)
         return NULL;
-    lock_acquire(&lock);
+    acquire();
     q->uses++;
-    lock_release(&lock);
+    release();
     return q;
 }
 
@@ -41,9 +52,9 @@ void queue_unuse(brim_queue *q)
 
     if (q == NULL)
         return;
-    lock_acquire(&lock);
+    acquire();
     last = --q->uses == 0;
-    lock_release(&lock);
+    release();
     if (last)
         mem_free(&mem_default, q, sizeof *q, _Alignof(brim_queue));
 }
@@ -52,11 +63,11 @@ bool queue_push(brim_queue *q, struct entry *e)
 {
     bool taken;
 
-    lock_acquire(&lock);
+    acquire();
     taken = !q->dropped;
     if (taken)
         entry_list_push(&q->list, e);
-    lock_release(&lock);
+    release();
     return taken;
 }
 
@@ -66,12 +77,12 @@ static size_t take(brim_queue *q, size_t max, struct entry_list *out)
     struct entry *e;
     size_t n = 0;
 
-    lock_acquire(&lock);
+    acquire();
     while (n < max && (e = entry_list_pop(&q->list)) != NULL) {
         entry_list_push(out, e);
         n++;
     }
-    lock_release(&lock);
+    release();
     return n;
 }
 
@@ -93,9 +104,9 @@ void brim_queue_drop(brim_queue *q)
 
     if (q == NULL)
         return;
-    lock_acquire(&lock);
+    acquire();
     q->dropped = true;
-    lock_release(&lock);
+    release();
     (void)take(q, SIZE_MAX, &rest);
     dispose_collected(&rest);
     queue_unuse(q);

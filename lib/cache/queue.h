@@ -12,14 +12,14 @@
  * queue_use(q), queue_unuse(q):
  * A kind names ${q} from now on; no longer.  NULL: nothing.
  */
-brim_queue *queue_use(brim_queue *q);
-void queue_unuse(brim_queue *q);
+brim_queue *queue_use(brim_queue *q) EXCLUDES(rank_queues);
+void queue_unuse(brim_queue *q) EXCLUDES(rank_queues);
 
 /*
  * queue_push(q, e):
  * ${e}'s value, the caller's, waits there.  False: nobody collects any more.
  */
-bool queue_push(brim_queue *q, struct entry *e);
+bool queue_push(brim_queue *q, struct entry *e) EXCLUDES(rank_queues);
 
 /* For fork: nothing changes from lock to unlock. */
 struct lock *queues_lock(void);

@@ -7,17 +7,17 @@
 
 #include "cache/cache.h"
 
-void registry_join(struct brim_cache *c);
-void registry_leave(struct brim_cache *c);
+void registry_join(struct brim_cache *c) EXCLUDES(rank_list);
+void registry_leave(struct brim_cache *c) EXCLUDES(rank_list);
 
 /*
  * registry_find(match, arg):
  * A cache for which ${match} is true.  It is called under the list's lock, and should make what it finds stay.
  */
-struct brim_cache *registry_find(bool (*match)(struct brim_cache *c, void *arg), void *arg);
+struct brim_cache *registry_find(bool (*match)(struct brim_cache *c, void *arg), void *arg) EXCLUDES(rank_list);
 
 /* For fork: the list stays as it is from lock to unlock. */
-struct brim_cache *registry_lock(void);
-void registry_unlock(void);
+struct brim_cache *registry_lock(void) LOCKS(rank_list);
+void registry_unlock(void) UNLOCKS(rank_list);
 
 #endif

@@ -11,13 +11,13 @@ static void end_if_over(struct brim_cache *c)
 {
     bool over = false;
 
-    lock_acquire(&c->limbo.lock);
+    limbo_lock(&c->limbo);
     /* Relaxed: the lock orders them. */
     if (!atom_load_relaxed(&c->sections_over) && limbo_is_quiet(&c->stripes)) {
         atom_store_relaxed(&c->sections_over, 1);
         over = true;
     }
-    lock_release(&c->limbo.lock);
+    limbo_unlock(&c->limbo);
     if (over)
         cache_drop_live(c, thread_self());
 }

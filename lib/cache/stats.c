@@ -115,11 +115,11 @@ static void fill_shards(brim_cache *c, brim_stats *s)
     for (unsigned i = 0; i < c->shard_count; i++) {
         struct shard *sh = &c->shards[i];
 
-        lock_acquire(&sh->lock);
+        shard_lock_to_look(sh);
         s->lock_waits += sh->lock_waits;
         s->lock_wait_ns += sh->lock_wait_ns;
         s->loading += sh->loading;
-        lock_release(&sh->lock);
+        shard_unlock(sh);
     }
 }
 

@@ -7,25 +7,34 @@ enum { CHUNK = 64, CHUNKS = 1 << 18, INDEX_BITS = 24, USE_BITS = 64 - INDEX_BITS
 
 struct wait {
     struct waiter waiter; /* first; under its shard's mutex */
-    /* under the lock */
-    uint64_t uses;        /* of the record so far */
-    bool busy;
-    struct wait *next;    /* free */
+    bool busy GUARDED_BY(rank_waits);
+    struct wait *next GUARDED_BY(rank_waits); /* free */
     /* constant while busy */
+    uint64_t uses;        /* of the record so far */
     uint32_t index;
     struct shard *shard;
     brim_done *done;
     void *arg;
 };
 
-static struct lock lock = LOCK_READY(RANK_WAITS); /* protects all below */
-static struct wait *records[CHUNKS];
-static uint32_t chunks;
-static struct wait *unused;
+static struct lock lock = LOCK_READY(RANK_WAITS);
+static struct wait *records[CHUNKS] GUARDED_BY(rank_waits);
+static uint32_t chunks GUARDED_BY(rank_waits);
+static struct wait *unused GUARDED_BY(rank_waits);
 
 struct lock *waits_lock(void)
 {
     return &lock;
+}
+
+static void acquire(void) LOCKS(rank_waits)
+{
+    lock_acquire(&lock);
+}
+
+static void release(void) UNLOCKS(rank_waits)
+{
+    lock_release(&lock);
 }
 
 static struct wait *wait_of(struct waiter *w)
@@ -36,7 +45,7 @@ static struct wait *wait_of(struct waiter *w)
 /* ---- Records */
 
 /* A record that has had all the handles there are for it is not used again. */
-static void push_free_locked(struct wait *x)
+static void push_free_locked(struct wait *x) REQUIRES(rank_waits)
 {
     x->busy = false;
     x->uses++;
@@ -46,7 +55,7 @@ static void push_free_locked(struct wait *x)
     unused = x;
 }
 
-static void add_chunk_locked(struct wait *fresh)
+static void add_chunk_locked(struct wait *fresh) REQUIRES(rank_waits)
 {
     for (uint32_t i = 0; i < CHUNK; i++) {
         fresh[i].index = chunks * CHUNK + i;
@@ -59,13 +68,13 @@ static struct wait *pop_free(void)
 {
     struct wait *x;
 
-    lock_acquire(&lock);
+    acquire();
     x = unused;
     if (x != NULL) {
         unused = x->next;
         x->busy = true;
     }
-    lock_release(&lock);
+    release();
     return x;
 }
 
@@ -76,11 +85,11 @@ static bool add_chunk(void)
 
     if (fresh == NULL)
         return false;
-    lock_acquire(&lock);
+    acquire();
     added = chunks < CHUNKS;
     if (added)
         add_chunk_locked(fresh);
-    lock_release(&lock);
+    release();
     if (!added)
         mem_free(&mem_default, fresh, sizeof *fresh * CHUNK, _Alignof(struct wait));
     return added;
@@ -103,9 +112,9 @@ struct waiter *wait_new(struct shard *sh, brim_done *done, void *arg)
 
 void wait_free(struct waiter *w)
 {
-    lock_acquire(&lock);
+    acquire();
     push_free_locked(wait_of(w));
-    lock_release(&lock);
+    release();
 }
 
 /* ---- Handles: uses above INDEX_BITS, of which 0 is none */
@@ -117,7 +126,7 @@ brim_wait *wait_handle(const struct waiter *w)
     return (brim_wait *)(uintptr_t)(x->uses << INDEX_BITS | x->index);
 }
 
-static struct wait *find_locked(const brim_wait *handle)
+static struct wait *find_locked(const brim_wait *handle) REQUIRES(rank_waits)
 {
     uint64_t number = (uintptr_t)handle, index = number & ((1u << INDEX_BITS) - 1);
     struct wait *x;
@@ -136,13 +145,13 @@ bool brim_wait_cancel(brim_wait *handle)
 
     if (handle == NULL)
         return false;
-    lock_acquire(&lock);
+    acquire();
     x = find_locked(handle);
     if (x != NULL && shard_forsake(x->shard, &x->waiter)) {
         push_free_locked(x);
         canceled = true;
     }
-    lock_release(&lock);
+    release();
     return canceled;
 }
 

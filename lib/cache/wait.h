@@ -13,7 +13,7 @@
  * wait_new(sh, done, arg):
  * Somebody who will be told, by ${done}, the end of a load in ${sh}.  NULL: no memory.
  */
-struct waiter *wait_new(struct shard *sh, brim_done *done, void *arg);
+struct waiter *wait_new(struct shard *sh, brim_done *done, void *arg) NO_LOCK_HELD;
 
 /*
  * wait_handle(w):
@@ -25,13 +25,13 @@ brim_wait *wait_handle(const struct waiter *w);
  * wait_free(w):
  * It has joined nothing.
  */
-void wait_free(struct waiter *w);
+void wait_free(struct waiter *w) EXCLUDES(rank_waits);
 
 /*
  * wait_tell(told):
  * Call `done' of all of ${told}, a list by `next_told'.  No lock held; somebody keeps the cache alive.
  */
-void wait_tell(struct waiter *told);
+void wait_tell(struct waiter *told) NO_LOCK_HELD;
 
 /* For fork: nothing changes from lock to unlock. */
 struct lock *waits_lock(void);

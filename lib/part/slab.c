@@ -21,8 +21,14 @@ unsigned slab_class_of(size_t size)
     return c;
 }
 
+/* Nobody else can see it: it is being made, or destroyed. */
+static void is_alone(void) ASSERTS(slab_role, rank_arena)
+{
+}
+
 bool slab_init(struct slab *s, const brim_allocator *mem)
 {
+    is_alone();
     s->mem = mem;
     for (unsigned i = 0; i < SLAB_ARENAS; i++) {
         s->arena[i].region_size = REGION_FIRST;
@@ -37,7 +43,18 @@ static bool has_own(const struct thread *t)
     return t->number - 1 < SLAB_ARENAS - 1;
 }
 
-static struct slab_arena *arena_enter(struct slab *s, struct thread *t)
+static void depot_lock(struct slab *s) LOCKS(rank_arena)
+{
+    lock_acquire(&s->lock);
+}
+
+static void depot_unlock(struct slab *s) UNLOCKS(rank_arena)
+{
+    lock_release(&s->lock);
+}
+
+/* Not followed, nor is its end: a window or the lock, by the thread's number. */
+static struct slab_arena *arena_enter(struct slab *s, struct thread *t) ACQUIRES(slab_role) EXCLUDES(rank_arena) UNFOLLOWED
 {
     if (likely(has_own(t))) {
         window_open(t);
@@ -47,7 +64,7 @@ static struct slab_arena *arena_enter(struct slab *s, struct thread *t)
     return &s->arena[0];
 }
 
-static void arena_leave(struct slab *s, struct thread *t)
+static void arena_leave(struct slab *s, struct thread *t) RELEASES(slab_role) UNFOLLOWED
 {
     if (likely(has_own(t)))
         window_close(t);
@@ -106,6 +123,7 @@ static void large_free_list(struct slab *s, struct slab_slot *list)
 
 void slab_destroy(struct slab *s)
 {
+    is_alone();
     for (unsigned i = 0; i < SLAB_ARENAS; i++) {
         struct slab_arena *a = &s->arena[i];
         large_free_list(s, a->class[SLAB_LARGE].recent);
@@ -118,7 +136,7 @@ void slab_destroy(struct slab *s)
     lock_destroy(&s->lock);
 }
 
-static void *bump(struct slab_arena *a, size_t size)
+static void *bump(struct slab_arena *a, size_t size) REQUIRES(slab_role)
 {
     char *p = a->bump;
 
@@ -136,45 +154,46 @@ _Static_assert(offsetof(struct slab_batch, link) == offsetof(struct slab_slot, l
 
 /* NULL: nothing. */
 static void depot_push(struct slab *s, unsigned class, struct slab_slot *first, size_t count)
+    EXCLUDES(slab_role, rank_arena)
 {
     struct slab_batch *b = (struct slab_batch *)(void *)first;
 
     if (b == NULL)
         return;
-    lock_acquire(&s->lock);
+    depot_lock(s);
     b->count = count;
     b->next = s->depot[class];
     s->depot[class] = b;
     atom_store_relaxed(&s->batches[class], atom_load_relaxed(&s->batches[class]) + 1); /* relaxed: a hint */
-    lock_release(&s->lock);
+    depot_unlock(s);
 }
 
-static struct slab_slot *depot_pop(struct slab *s, unsigned class, size_t *count)
+static struct slab_slot *depot_pop(struct slab *s, unsigned class, size_t *count) EXCLUDES(slab_role, rank_arena)
 {
     struct slab_batch *b;
 
     if (atom_load_relaxed(&s->batches[class]) == 0) /* relaxed: a hint */
         return NULL;
-    lock_acquire(&s->lock);
+    depot_lock(s);
     b = s->depot[class];
     if (b != NULL) {
         s->depot[class] = b->next;
         *count = b->count;
         atom_store_relaxed(&s->batches[class], atom_load_relaxed(&s->batches[class]) - 1);
     }
-    lock_release(&s->lock);
+    depot_unlock(s);
     return (struct slab_slot *)(void *)b;
 }
 
 /* ---- Slots */
 
-static bool has_passed(const struct slab_class *k)
+static bool has_passed(const struct slab_class *k) REQUIRES(slab_role)
 {
     return k->waiting != NULL && epoch_passed(&epoch_process, k->stamp);
 }
 
 /* The batch, which nobody can see any more, is free. */
-static void keep_batch(struct slab_class *k)
+static void keep_batch(struct slab_class *k) REQUIRES(slab_role)
 {
     atom_store_relaxed(&k->waiting_last->link, (uintptr_t)k->free | 1); /* relaxed: as in push */
     k->free = k->waiting;
@@ -183,14 +202,14 @@ static void keep_batch(struct slab_class *k)
 }
 
 /* Move the batch to the free list if nobody can see it any more.  The window we are in began after its stamp. */
-static void reclaim(struct slab_class *k)
+static void reclaim(struct slab_class *k) REQUIRES(slab_role)
 {
     if (has_passed(k))
         keep_batch(k);
 }
 
 /* The same; but what is more than enough is returned, for the depot. */
-static struct slab_slot *reclaim_some(struct slab_class *k, size_t *count)
+static struct slab_slot *reclaim_some(struct slab_class *k, size_t *count) REQUIRES(slab_role)
 {
     struct slab_slot *batch = k->waiting;
 
@@ -206,7 +225,7 @@ static struct slab_slot *reclaim_some(struct slab_class *k, size_t *count)
     return batch;
 }
 
-static void *take(struct slab_arena *a, unsigned class)
+static void *take(struct slab_arena *a, unsigned class) REQUIRES(slab_role)
 {
     struct slab_class *k = &a->class[class];
     void *slot;
@@ -278,7 +297,7 @@ void *slab_alloc(struct slab *s, struct thread *t, size_t size)
     }
 }
 
-static void close_batch(struct slab_class *k)
+static void close_batch(struct slab_class *k) REQUIRES(slab_role)
 {
     uint64_t now = clock_now();
 

@@ -4,6 +4,7 @@
 bool flight_init(struct flight *f, uint32_t place, struct thread *owner)
 {
     f->place = place;
+    guard_is_alone();
     f->refs = 1;
     f->last = &f->waiters;
     atom_store_relaxed(&f->owner, owner); /* relaxed: the mutex publishes it (edge circle) */
@@ -26,7 +27,7 @@ struct flight *flights_find(const struct flights *t, uint32_t place, const void 
     return f;
 }
 
-static void plant(struct flights *t, struct flight *f)
+static void plant(struct flights *t, struct flight *f) REQUIRES(rank_shard)
 {
     struct flight **at = &t->root;
 
@@ -36,7 +37,7 @@ static void plant(struct flights *t, struct flight *f)
     *at = f;
 }
 
-static void uproot(struct flights *t, struct flight *f)
+static void uproot(struct flights *t, struct flight *f) REQUIRES(rank_shard)
 {
     struct flight **at = &t->root, **low, *heir;
 
@@ -90,7 +91,7 @@ struct flight *flights_next(struct flights *t)
 /* ---- Waiters */
 
 /* Relaxed, all counters and the state: the mutex orders them; who reads without it takes them as they are. */
-static void add_waiting(struct flight *f, uint32_t n)
+static void add_waiting(struct flight *f, uint32_t n) REQUIRES(rank_shard)
 {
     atom_store_relaxed(&f->waiting, atom_load_relaxed(&f->waiting) + n);
 }
@@ -112,7 +113,7 @@ void flight_join(struct flight *f, struct waiter *w)
         f->refs++;
 }
 
-static void unlist(struct flight *f, struct waiter *w)
+static void unlist(struct flight *f, struct waiter *w) REQUIRES(rank_shard)
 {
     *w->back = w->next;
     if (w->next != NULL)
@@ -144,6 +145,7 @@ bool flight_is_wanted(const struct flight *f, bool own)
 }
 
 static void tell_one(struct flight *f, struct waiter *w, brim_status status, int reason, struct entry *result)
+    REQUIRES(rank_shard)
 {
     bool shares = !w->late || status == BRIM_CANCELED; /* canceled before the end is canceled for all */
 

@@ -32,10 +32,10 @@ struct flight;
 
 /* One that waits for a flight's end: a blocked thread, on its stack; or who is told later: cache/wait.h. */
 struct waiter {
-    struct waiter *next, **back; /* of the flight */
-    struct flight *flight;
-    bool late;             /* came when it was overtaken already */
-    bool told;             /* and no longer in the flight's list */
+    struct waiter *next GUARDED_BY(rank_shard), **back GUARDED_BY(rank_shard); /* of the flight */
+    struct flight *flight GUARDED_BY(rank_shard);
+    bool late GUARDED_BY(rank_shard); /* came when it was overtaken already */
+    bool told GUARDED_BY(rank_shard); /* and no longer in the flight's list */
     brim_status status;    /* once told, as the next two: OK, FAILED, CANCELED; PENDING: ask anew */
     int reason;
     struct entry *result;  /* held for it; with OK */
@@ -47,27 +47,27 @@ struct waiter {
 enum flight_state { FLIGHT_FLYING, FLIGHT_OVERTAKEN, FLIGHT_FAILED, FLIGHT_ENDED };
 
 struct flight {
-    struct flight *left, *right; /* of the table: a tree by place */
+    struct flight *left GUARDED_BY(rank_shard), *right GUARDED_BY(rank_shard); /* of the table: a tree by place */
     uintptr_t unused;            /* the slab's link, once it is retired */
     ATOM(struct thread *) owner; /* that runs its loader; NULL: nobody's; read without the mutex */
     struct entry *entry;         /* made beforehand, with its key */
-    struct flight *next, **back; /* all of the shard */
+    struct flight *next, **back GUARDED_BY(rank_shard); /* all of the shard; or of those to be freed */
     uint32_t place;              /* of its hash; constant */
-    bool listed, counted;        /* in the table; as under way */
-    unsigned refs;               /* who still looks at it: its claimer, the table while it is FAILED, blocked threads */
+    bool listed GUARDED_BY(rank_shard), counted GUARDED_BY(rank_shard); /* in the table; as under way */
+    unsigned refs GUARDED_BY(rank_shard); /* who still looks at it: its claimer, the table while it is FAILED, blocked threads */
     ATOM(uint32_t) state;        /* enum flight_state; read without the mutex, as the next three */
     ATOM(uint32_t) waiting;      /* those who are not late */
     ATOM(uint32_t) had_waiters;
     ATOM(uint64_t) asked;        /* the frame of the last who asked */
-    struct waiter *waiters, **last;
+    struct waiter *waiters GUARDED_BY(rank_shard), **last GUARDED_BY(rank_shard);
     struct cond ended;           /* some waiter has been told */
-    int reason;                  /* FAILED */
-    uint64_t until;              /* FAILED, on the cache's clock */
+    int reason GUARDED_BY(rank_shard); /* FAILED */
+    uint64_t until GUARDED_BY(rank_shard); /* FAILED, on the cache's clock */
 };
 
 struct flights {
-    struct flight *root, *list;
-    struct flight *hand; /* of looks at some of them at a time; NULL: begin anew */
+    struct flight *root GUARDED_BY(rank_shard), *list GUARDED_BY(rank_shard);
+    struct flight *hand GUARDED_BY(rank_shard); /* of looks at some of them at a time; NULL: begin anew */
 };
 
 /*
@@ -81,32 +81,34 @@ bool flight_init(struct flight *f, uint32_t place, struct thread *owner);
  * flights_find(t, place, key, len):
  * That of ${key}; NULL: none.
  */
-struct flight *flights_find(const struct flights *t, uint32_t place, const void *key, size_t len);
-void flights_add(struct flights *t, struct flight *f);
-void flights_take_out(struct flights *t, struct flight *f);
+struct flight *flights_find(const struct flights *t, uint32_t place, const void *key, size_t len)
+    REQUIRES(rank_shard);
+void flights_add(struct flights *t, struct flight *f) REQUIRES(rank_shard);
+void flights_take_out(struct flights *t, struct flight *f) REQUIRES(rank_shard);
 
 /*
  * flights_next(t):
  * The next of all, round and round; NULL: there is none.
  */
-struct flight *flights_next(struct flights *t);
+struct flight *flights_next(struct flights *t) REQUIRES(rank_shard);
 
 /*
  * flight_join(f, w), flight_leave(f, w):
  * ${w} waits for ${f}'s end; does no more.
  */
-void flight_join(struct flight *f, struct waiter *w);
-void flight_leave(struct flight *f, struct waiter *w);
+void flight_join(struct flight *f, struct waiter *w) REQUIRES(rank_shard);
+void flight_leave(struct flight *f, struct waiter *w) REQUIRES(rank_shard);
 
 /*
  * flight_overtake(f):
  * It will publish nothing.
  */
-void flight_overtake(struct flight *f);
+void flight_overtake(struct flight *f) REQUIRES(rank_shard);
 
+/* Without the mutex: a hint. */
 static inline bool flight_is_overtaken(const struct flight *f)
 {
-    return atom_load_relaxed(&((struct flight *)(uintptr_t)f)->state) == FLIGHT_OVERTAKEN; /* relaxed: the mutex */
+    return atom_load_relaxed(&((struct flight *)(uintptr_t)f)->state) == FLIGHT_OVERTAKEN; /* relaxed: it, or the mutex */
 }
 
 /*
@@ -121,14 +123,16 @@ bool flight_is_wanted(const struct flight *f, bool own);
  * Tell all waiters.  With OK each that is not late gets ${result}, which has a hold for it already; late ones get
  * PENDING, unless all are CANCELED.  Those who are told later are put on ${*told}.
  */
-void flight_tell(struct flight *f, brim_status status, int reason, struct entry *result, struct waiter **told);
+void flight_tell(struct flight *f, brim_status status, int reason, struct entry *result, struct waiter **told)
+    REQUIRES(rank_shard);
 
 /*
  * flight_wait(f, l, w, self, deadline):
  * Block, ${l} being the mutex, until ${w}, which has joined, is told.  OK: it is; TIMEOUT: ${deadline} has come, on
  * clock_now, 0: never; DEADLOCK: the thread, whose record is ${self}, would wait for itself.  ${w} has left then.
  */
-brim_status flight_wait(struct flight *f, struct lock *l, struct waiter *w, struct thread *self, uint64_t deadline);
+brim_status flight_wait(struct flight *f, struct lock *l, struct waiter *w, struct thread *self, uint64_t deadline)
+    REQUIRES(rank_shard);
 
 /*
  * flight_would_deadlock(self):
@@ -140,6 +144,6 @@ bool flight_would_deadlock(struct thread *self);
  * flight_child(f):
  * In the child of a fork: the threads that were blocked are gone.
  */
-void flight_child(struct flight *f);
+void flight_child(struct flight *f) REQUIRES(rank_shard);
 
 #endif

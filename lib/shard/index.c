@@ -40,7 +40,7 @@ static uint32_t percent_of(uint64_t lanes, unsigned percent)
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-static void publish(struct index *x, struct table *t)
+static void publish(struct index *x, struct table *t) REQUIRES(rank_shard)
 {
     uint64_t mantissa = t->buckets, exponent = 0, lanes = mantissa * INDEX_ENTRIES;
 
@@ -59,6 +59,7 @@ static void publish(struct index *x, struct table *t)
 
 void index_init(struct index *x, struct index_root *root, struct table *t, unsigned shard_bits)
 {
+    guard_is_alone();
     x->root = root;
     x->next = NULL;
     x->shard_bits = shard_bits;
@@ -100,22 +101,22 @@ static uint32_t home_of(const struct index *x, const struct table *t, const stru
 
 /* ---- Writing.  Loads are relaxed: the mutex orders writers. */
 
-static uint64_t tags_locked(const struct table *t, uint32_t b, unsigned i)
+static uint64_t tags_locked(const struct table *t, uint32_t b, unsigned i) REQUIRES(rank_shard)
 {
     return atom_load_relaxed(&index_buckets(t)[b].tags[i]);
 }
 
-static struct entry *entry_locked(const struct table *t, uint32_t b, unsigned i)
+static struct entry *entry_locked(const struct table *t, uint32_t b, unsigned i) REQUIRES(rank_shard)
 {
     return atom_load_relaxed(&index_buckets(t)[b].entry[i]);
 }
 
-static uint16_t lane_locked(const struct table *t, uint32_t b, unsigned lane)
+static uint16_t lane_locked(const struct table *t, uint32_t b, unsigned lane) REQUIRES(rank_shard)
 {
     return (uint16_t)(tags_locked(t, b, lane / INDEX_LANES) >> lane % INDEX_LANES * INDEX_LANE_BITS);
 }
 
-static void set_lane_locked(const struct table *t, uint32_t b, unsigned lane, uint16_t x)
+static void set_lane_locked(const struct table *t, uint32_t b, unsigned lane, uint16_t x) REQUIRES(rank_shard)
 {
     unsigned i = lane / INDEX_LANES, shift = lane % INDEX_LANES * INDEX_LANE_BITS;
     uint64_t tags = (tags_locked(t, b, i) & ~((uint64_t)0xffff << shift)) | (uint64_t)x << shift;
@@ -127,7 +128,7 @@ static void set_lane_locked(const struct table *t, uint32_t b, unsigned lane, ui
         atom_store_release(&index_buckets(t)[b].tags[i], tags);
 }
 
-static void set_entry_locked(const struct table *t, uint32_t b, unsigned i, struct entry *e)
+static void set_entry_locked(const struct table *t, uint32_t b, unsigned i, struct entry *e) REQUIRES(rank_shard)
 {
     /* Release: the entry, all of it, before the address that shows it (edge publish). */
     if (PLANTED(index_publish_relaxed))
@@ -137,7 +138,7 @@ static void set_entry_locked(const struct table *t, uint32_t b, unsigned i, stru
 }
 
 /* One entry more, or one less, has passed bucket ${b} on its way from home. */
-static void pass_locked(const struct table *t, uint32_t b, int n)
+static void pass_locked(const struct table *t, uint32_t b, int n) REQUIRES(rank_shard)
 {
     uint16_t passed = lane_locked(t, b, INDEX_OVERFLOW_LANE);
 
@@ -147,6 +148,7 @@ static void pass_locked(const struct table *t, uint32_t b, int n)
 
 /* Returns the bucket. */
 static uint32_t place_locked(const struct index *x, const struct table *t, struct entry *e, uint16_t tag)
+    REQUIRES(rank_shard)
 {
     uint32_t b = home_of(x, t, e);
 
@@ -169,6 +171,7 @@ struct position {
 };
 
 static bool locate_locked(const struct index *x, const struct table *t, const struct entry *e, struct position *p)
+    REQUIRES(rank_shard)
 {
     p->bucket = home_of(x, t, e);
     for (p->passed = 0; p->passed < t->buckets; p->passed++) {
@@ -181,6 +184,7 @@ static bool locate_locked(const struct index *x, const struct table *t, const st
 }
 
 static void take_out_locked(const struct index *x, const struct table *t, const struct entry *e, struct position p)
+    REQUIRES(rank_shard)
 {
     uint32_t b = home_of(x, t, e);
 
@@ -191,12 +195,12 @@ static void take_out_locked(const struct index *x, const struct table *t, const 
 }
 
 /* What was done in ${bucket} of the table is to be done in the next one too. */
-static bool is_copied(const struct index *x, uint32_t bucket)
+static bool is_copied(const struct index *x, uint32_t bucket) REQUIRES(rank_shard)
 {
     return x->next != NULL && bucket < x->copied;
 }
 
-static bool is_nearly_full(const struct index *x, const struct table *t)
+static bool is_nearly_full(const struct index *x, const struct table *t) REQUIRES(rank_shard)
 {
     return x->count >= (uint64_t)t->buckets * INDEX_ENTRIES * 9 / 10;
 }
@@ -290,7 +294,7 @@ struct table *index_end_locked(struct index *x, struct table *t)
 
 /* The linked entries of buckets from home bucket ${b} to ${end} whose place lies in [from, to). */
 static unsigned gather_locked(const struct index *x, uint32_t b, uint32_t end, uint64_t from, uint64_t to,
-                              struct entry *out[], unsigned most)
+                              struct entry *out[], unsigned most) REQUIRES(rank_shard)
 {
     const struct table *t = x->table;
     unsigned n = 0;

@@ -29,6 +29,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/guard.h"
 #include "entry/entry.h"
 
 enum { INDEX_ENTRIES = 6, INDEX_LANES = 4, INDEX_LANE_BITS = 16, INDEX_OVERFLOW_LANE = 6 };
@@ -60,11 +61,11 @@ struct index_view {
 
 struct index {
     struct index_root *root;
-    struct table *table; /* the shard's mutex, as below */
-    struct table *next;  /* to which `table' is being copied; NULL: none */
-    uint32_t copied;     /* buckets of `table' */
-    uint32_t count;      /* entries */
-    uint32_t most, least; /* of them that suit the table */
+    struct table *table GUARDED_BY(rank_shard);
+    struct table *next GUARDED_BY(rank_shard);  /* to which `table' is being copied; NULL: none */
+    uint32_t copied GUARDED_BY(rank_shard);     /* buckets of `table' */
+    uint32_t count GUARDED_BY(rank_shard);      /* entries */
+    uint32_t most GUARDED_BY(rank_shard), least GUARDED_BY(rank_shard); /* of them that suit the table */
     unsigned shard_bits; /* constant */
 };
 
@@ -272,19 +273,19 @@ static inline struct entry *index_first(struct index_view v, uint64_t hash)
  * index_wanted(x, more):
  * How many buckets the table should have for ${more} entries more than now; its present number if it suits.
  */
-uint32_t index_wanted(const struct index *x, uint32_t more);
-bool index_has_room(const struct index *x);
+uint32_t index_wanted(const struct index *x, uint32_t more) REQUIRES(rank_shard);
+bool index_has_room(const struct index *x) REQUIRES(rank_shard);
 
 /* ---- Under the shard's mutex */
 
-void index_insert_locked(struct index *x, struct entry *e, uint16_t tag);
-void index_remove_locked(struct index *x, struct entry *e);
+void index_insert_locked(struct index *x, struct entry *e, uint16_t tag) REQUIRES(rank_shard);
+void index_remove_locked(struct index *x, struct entry *e) REQUIRES(rank_shard);
 
 /*
  * index_swap_locked(x, old, e):
  * Put ${e} in the word of ${old}; they have the same key, or none.
  */
-void index_swap_locked(struct index *x, struct entry *old, struct entry *e);
+void index_swap_locked(struct index *x, struct entry *old, struct entry *e) REQUIRES(rank_shard);
 
 /*
  * index_begin_locked(x, t), index_copy_locked(x, t), index_end_locked(x, t):
@@ -292,27 +293,29 @@ void index_swap_locked(struct index *x, struct entry *old, struct entry *e);
  * there is nothing left to copy.  index_end_locked returns the old table, to be retired; NULL: ${t} had become too
  * small, and is the caller's again.  One ${t} at a time.
  */
-void index_begin_locked(struct index *x, struct table *t);
-bool index_copy_locked(struct index *x, struct table *t);
-struct table *index_end_locked(struct index *x, struct table *t);
+void index_begin_locked(struct index *x, struct table *t) REQUIRES(rank_shard);
+bool index_copy_locked(struct index *x, struct table *t) REQUIRES(rank_shard);
+struct table *index_end_locked(struct index *x, struct table *t) REQUIRES(rank_shard);
 
 /*
  * index_scan_locked(x, c, out, most):
  * Up to ${most} (at least 64) linked entries from ${c} on, in the order of their hash places; ${c} is moved past
  * them.  An entry that is there all through a walk comes once, also when the table is rebuilt in between.
  */
-unsigned index_scan_locked(const struct index *x, struct index_cursor *c, struct entry *out[], unsigned most);
+unsigned index_scan_locked(const struct index *x, struct index_cursor *c, struct entry *out[], unsigned most)
+    REQUIRES(rank_shard);
 
 /*
  * index_sample_locked(x, random, out, most):
  * Up to ${most} neighbours from a random bucket on.
  */
-unsigned index_sample_locked(const struct index *x, uint64_t random, struct entry *out[], unsigned most);
+unsigned index_sample_locked(const struct index *x, uint64_t random, struct entry *out[], unsigned most)
+    REQUIRES(rank_shard);
 
 /*
  * index_reaches_locked(x, e, tag):
  * For brim_check: ${e} is there under ${tag}, where a look-up comes past it.
  */
-bool index_reaches_locked(const struct index *x, const struct entry *e, uint16_t tag);
+bool index_reaches_locked(const struct index *x, const struct entry *e, uint16_t tag) REQUIRES(rank_shard);
 
 #endif

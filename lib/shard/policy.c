@@ -46,6 +46,7 @@ const struct policy_mode policy_modes[POLICY_MODES] = {
 
 void policy_init(struct policy *p, brim_objective objective, uint64_t seed, struct policy_adapt *adapt)
 {
+    guard_is_alone();
     memset(p, 0, sizeof *p);
     p->objective = objective;
     p->random = seed;
@@ -107,7 +108,7 @@ static float cost_of(const struct entry *e)
     return cost > 0 ? (float)cost : 1.0f;
 }
 
-static float work_of(const struct policy *p, const struct entry *e)
+static float work_of(const struct policy *p, const struct entry *e) REQUIRES(rank_shard)
 {
     return e->work != WORK_UNKNOWN ? unpack_work(e->work) : p->mean_work > 0 ? p->mean_work : 1;
 }
@@ -127,7 +128,7 @@ float policy_benefit(const struct policy *p, const struct entry *e)
     }
 }
 
-static float ratio_of(const struct policy *p, const struct entry *e)
+static float ratio_of(const struct policy *p, const struct entry *e) REQUIRES(rank_shard)
 {
     switch (p->objective) {
     case BRIM_HITS:
@@ -156,7 +157,7 @@ void policy_follow(float *mean, float x, uint32_t span)
 }
 
 /* In UNITs; ${ratio}: of ${e}; ${times}: of one that was used once. */
-static uint32_t weight(const struct policy *p, const struct entry *e, float ratio, float times)
+static uint32_t weight(const struct policy *p, const struct entry *e, float ratio, float times) REQUIRES(rank_shard)
 {
     int priority = (int)((entry_flags(e) & ENTRY_PRIORITY) >> ENTRY_PRIORITY_SHIFT) - 1;
     float most = (float)UNIT * RATIO_MOST, w;
@@ -184,12 +185,12 @@ static void set_frequency(struct entry *e, int frequency)
 /* ---- The pool: sorted, the worst last */
 
 /* How far above the clock: priorities wrap. */
-static int32_t above(const struct policy *p, uint32_t priority)
+static int32_t above(const struct policy *p, uint32_t priority) REQUIRES(rank_shard)
 {
     return (int32_t)(priority - p->clock);
 }
 
-static void leave(struct policy *p, unsigned i)
+static void leave(struct policy *p, unsigned i) REQUIRES(rank_shard)
 {
     p->pool[i]->eviction &= (uint8_t)~ENTRY_POOLED;
     p->pooled--;
@@ -197,7 +198,7 @@ static void leave(struct policy *p, unsigned i)
     memmove(&p->rank[i], &p->rank[i + 1], (p->pooled - i) * sizeof p->rank[0]);
 }
 
-static void join(struct policy *p, struct entry *e)
+static void join(struct policy *p, struct entry *e) REQUIRES(rank_shard)
 {
     unsigned i;
 
@@ -230,14 +231,14 @@ void policy_forget(struct policy *p, struct entry *e)
 
 /* ---- Coming */
 
-static void request(const struct policy *p, const struct entry *e)
+static void request(const struct policy *p, const struct entry *e) REQUIRES(rank_shard)
 {
     if (p->adapt != NULL && !(entry_flags(e) & ENTRY_ANONYMOUS))
         adapt_request(p->adapt, e);
 }
 
 /* The weight of one that was evicted before, or of a newcomer. */
-static float remember(struct policy *p, struct entry *e)
+static float remember(struct policy *p, struct entry *e) REQUIRES(rank_shard)
 {
     int frequency = -1;
 
@@ -249,7 +250,7 @@ static float remember(struct policy *p, struct entry *e)
     return p->mode->returned * p->mode->frequency[frequency_of(e)];
 }
 
-static float go_on_as(const struct policy *p, struct entry *e, const struct entry *old)
+static float go_on_as(const struct policy *p, struct entry *e, const struct entry *old) REQUIRES(rank_shard)
 {
     set_frequency(e, (int)frequency_of(old));
     return frequency_of(e) > 0 ? p->mode->frequency[frequency_of(e)] : policy_modes[0].newcomer;
@@ -276,7 +277,7 @@ void policy_admit(struct policy *p, struct entry *e, const struct entry *old)
 
 /* ---- Going */
 
-static void fold(struct policy *p, struct entry *e)
+static void fold(struct policy *p, struct entry *e) REQUIRES(rank_shard)
 {
     float ratio;
 

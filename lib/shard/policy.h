@@ -19,6 +19,7 @@
 #ifndef BRIM_SHARD_POLICY_H
 #define BRIM_SHARD_POLICY_H
 
+#include "base/guard.h"
 #include "entry/entry.h"
 #include "shard/policy_ghosts.h"
 
@@ -36,22 +37,22 @@ extern const struct policy_mode policy_modes[POLICY_MODES] HIDDEN;
 struct policy_adapt;
 
 struct policy {
-    uint32_t clock;    /* L */
-    uint32_t admitted; /* the means are of so many, at the most */
-    float mean_ratio;  /* of benefit to cost, moving */
-    float mean_work;
-    float scale;       /* UNIT / mean_ratio */
-    unsigned pooled;
-    bool evicting; /* something has been evicted */
-    brim_objective objective;
-    uint64_t random;
-    struct policy_adapt *adapt;     /* constant: it chooses the mode, and is told of requests; NULL: `mode' stays */
-    const struct policy_mode *mode; /* of the last admission */
-    struct ghosts *ghosts;          /* NULL: none yet */
-    uint32_t ghosts_for;            /* entries */
-    uint32_t creep;                 /* of the clock: what is not a whole unit yet, in parts of ghosts_for */
-    uint32_t rank[POLICY_POOL];     /* priorities of the pool when they joined it: the worst last */
-    struct entry *pool[POLICY_POOL]; /* each flagged POOLED */
+    uint32_t clock GUARDED_BY(rank_shard);    /* L */
+    uint32_t admitted GUARDED_BY(rank_shard); /* the means are of so many, at the most */
+    float mean_ratio GUARDED_BY(rank_shard);  /* of benefit to cost, moving */
+    float mean_work GUARDED_BY(rank_shard);
+    float scale GUARDED_BY(rank_shard);       /* UNIT / mean_ratio */
+    unsigned pooled GUARDED_BY(rank_shard);
+    bool evicting GUARDED_BY(rank_shard); /* something has been evicted */
+    brim_objective objective;             /* constant */
+    uint64_t random GUARDED_BY(rank_shard);
+    struct policy_adapt *adapt; /* constant: it chooses the mode, and is told of requests; NULL: `mode' stays */
+    const struct policy_mode *mode GUARDED_BY(rank_shard); /* of the last admission */
+    struct ghosts *ghosts GUARDED_BY(rank_shard) PT_GUARDED_BY(rank_shard); /* NULL: none yet */
+    uint32_t ghosts_for GUARDED_BY(rank_shard); /* entries */
+    uint32_t creep GUARDED_BY(rank_shard); /* of the clock: what is not a whole unit yet, in parts of ghosts_for */
+    uint32_t rank[POLICY_POOL] GUARDED_BY(rank_shard); /* priorities of the pool when they joined it: the worst last */
+    struct entry *pool[POLICY_POOL] GUARDED_BY(rank_shard); /* each flagged POOLED */
 };
 
 /*
@@ -70,7 +71,7 @@ uint16_t policy_pack_work(uint64_t ns);
  * policy_benefit(p, e):
  * What a hit of ${e} saves, by the objective.
  */
-float policy_benefit(const struct policy *p, const struct entry *e);
+float policy_benefit(const struct policy *p, const struct entry *e) REQUIRES(rank_shard);
 
 /*
  * policy_follow(mean, x, span):
@@ -82,7 +83,7 @@ void policy_follow(float *mean, float x, uint32_t span);
  * policy_prefetch(p, place):
  * Ask for what policy_admit and policy_evicted of ${place} look at.
  */
-static inline void policy_prefetch(const struct policy *p, uint32_t place)
+static inline void policy_prefetch(const struct policy *p, uint32_t place) REQUIRES(rank_shard)
 {
     if (p->ghosts != NULL)
         __builtin_prefetch(ghosts_bucket(p->ghosts, ghosts_mix(place)), 1);
@@ -92,7 +93,7 @@ static inline void policy_prefetch(const struct policy *p, uint32_t place)
  * policy_remembers(p, e):
  * Whether ${e}'s key was evicted not long ago.
  */
-static inline bool policy_remembers(const struct policy *p, const struct entry *e)
+static inline bool policy_remembers(const struct policy *p, const struct entry *e) REQUIRES(rank_shard)
 {
     return p->ghosts != NULL && ghosts_have(p->ghosts, e->place);
 }
@@ -101,44 +102,44 @@ static inline bool policy_remembers(const struct policy *p, const struct entry *
  * policy_admit(p, e, old):
  * ${e} is new.  It goes on as ${old}, whose key it has; or ${old} is NULL.
  */
-void policy_admit(struct policy *p, struct entry *e, const struct entry *old);
+void policy_admit(struct policy *p, struct entry *e, const struct entry *old) REQUIRES(rank_shard);
 
 /*
  * policy_forget(p, e):
  * ${e} leaves.
  */
-void policy_forget(struct policy *p, struct entry *e);
+void policy_forget(struct policy *p, struct entry *e) REQUIRES(rank_shard);
 
 /*
  * policy_sample(p):
  * How many entries should be looked at before the next is evicted: POLICY_SAMPLE, or fewer in a large cache, where
  * each is a miss to memory.
  */
-unsigned policy_sample(struct policy *p);
+unsigned policy_sample(struct policy *p) REQUIRES(rank_shard);
 
 /*
  * policy_consider(p, sample, n):
  * Join ${n} entries with the pool.
  */
-void policy_consider(struct policy *p, struct entry *const sample[], unsigned n);
+void policy_consider(struct policy *p, struct entry *const sample[], unsigned n) REQUIRES(rank_shard);
 
 /*
  * policy_keep_up(p, e):
  * ${e} is held: when it is held no more it counts as if it had just been worth no more than L.
  */
-void policy_keep_up(const struct policy *p, struct entry *e);
+void policy_keep_up(const struct policy *p, struct entry *e) REQUIRES(rank_shard);
 
 /*
  * policy_next(p):
  * The worst of the pool, which is taken from it; NULL: the pool is empty.
  */
-struct entry *policy_next(struct policy *p);
+struct entry *policy_next(struct policy *p) REQUIRES(rank_shard);
 
 /*
  * policy_evicted(p, e, chosen):
  * ${e} is evicted: it becomes a ghost.  If it was ${chosen} by policy_next, the clock follows.
  */
-void policy_evicted(struct policy *p, const struct entry *e, bool chosen);
+void policy_evicted(struct policy *p, const struct entry *e, bool chosen) REQUIRES(rank_shard);
 
 /* ---- Memory, which is not had under the mutex */
 
@@ -147,12 +148,12 @@ void policy_evicted(struct policy *p, const struct entry *e, bool chosen);
  * The number of entries, for a shard with ${count}, that it wants a new table of ghosts for; 0: it has the right one,
  * or needs none yet.
  */
-uint32_t policy_wants_ghosts(const struct policy *p, uint32_t count);
+uint32_t policy_wants_ghosts(const struct policy *p, uint32_t count) REQUIRES(rank_shard);
 
 /*
  * policy_take_ghosts(p, g, entries):
  * Have ${g}, which is empty, for ${entries} from now on.  Returns the one it had, or NULL.
  */
-struct ghosts *policy_take_ghosts(struct policy *p, struct ghosts *g, uint32_t entries);
+struct ghosts *policy_take_ghosts(struct policy *p, struct ghosts *g, uint32_t entries) REQUIRES(rank_shard);
 
 #endif

@@ -8,6 +8,16 @@ enum { SPAN = 512 /* of the fading sums, in requests: four times what a shadow h
 static const float BENEFIT_MOST = 16;  /* times the mean: one absurd work decides little */
 static const float ADVANTAGE = 4; /* misses, of the mean benefit: by so much a mode must be better than the first */
 
+static void adapt_lock(struct policy_adapt *a) LOCKS(rank_adapt)
+{
+    lock_acquire(&a->lock);
+}
+
+static void adapt_unlock(struct policy_adapt *a) UNLOCKS(rank_adapt)
+{
+    lock_release(&a->lock);
+}
+
 bool adapt_init(struct policy_adapt *a, brim_objective objective, uint64_t seed)
 {
     a->objective = objective;
@@ -17,6 +27,7 @@ bool adapt_init(struct policy_adapt *a, brim_objective objective, uint64_t seed)
 
 void adapt_destroy(struct policy_adapt *a, const brim_allocator *mem)
 {
+    guard_is_alone();
     mem_free(mem, a->shadows, sizeof(struct shadow) * POLICY_MODES, GHOSTS_ALIGN);
     lock_destroy(&a->lock);
 }
@@ -37,7 +48,7 @@ bool adapt_fits(struct policy_adapt *a, uint64_t entries)
 }
 
 /* The shadow's entries are smaller than the cache's, since its mode is not the cache's: a smaller sample. */
-static void shrink_locked(struct policy_adapt *a)
+static void shrink_locked(struct policy_adapt *a) REQUIRES(rank_adapt)
 {
     const double part = 0.75;
 
@@ -46,7 +57,7 @@ static void shrink_locked(struct policy_adapt *a)
     atom_store_relaxed(&a->threshold, (uint32_t)(part * atom_load_relaxed(&a->threshold)) + 1);
 }
 
-static void resize_locked(struct policy_adapt *a, uint64_t entries, uint64_t used, bool exactly)
+static void resize_locked(struct policy_adapt *a, uint64_t entries, uint64_t used, bool exactly) REQUIRES(rank_adapt)
 {
     double rate = entries > SHADOW_ENTRIES ? (double)SHADOW_ENTRIES / (double)entries : 1;
     unsigned holds = (unsigned)((double)entries * rate + 0.5);
@@ -70,18 +81,18 @@ void adapt_fit(struct policy_adapt *a, const brim_allocator *mem, uint64_t entri
         for (unsigned i = 0; i < POLICY_MODES; i++)
             shadow_init(&fresh[i], a->objective, &policy_modes[i], a->seed + i);
     }
-    lock_acquire(&a->lock);
+    adapt_lock(a);
     if (a->shadows == NULL) {
         a->shadows = fresh;
         fresh = NULL;
     }
     resize_locked(a, entries, used, exactly);
-    lock_release(&a->lock);
+    adapt_unlock(a);
     mem_free(mem, fresh, sizeof *fresh * POLICY_MODES, GHOSTS_ALIGN);
 }
 
 /* The first, unless another has missed less by the advantage; which it may lose again before it is left. */
-static unsigned choose_locked(const struct policy_adapt *a)
+static unsigned choose_locked(const struct policy_adapt *a) REQUIRES(rank_adapt)
 {
     unsigned now = atom_load_relaxed(&((struct policy_adapt *)(uintptr_t)a)->mode), best = 0;
     float margin = ADVANTAGE * a->mean_benefit, least = a->missed[0] - margin;
@@ -102,7 +113,7 @@ void adapt_count(struct policy_adapt *a, const struct entry *e)
     bool crowded = false;
     float benefit;
 
-    lock_acquire(&a->lock);
+    adapt_lock(a);
     benefit = policy_benefit(&a->shadows[0].policy, e);
     a->requests += a->requests < SPAN;
     if (a->mean_benefit > 0 && benefit > BENEFIT_MOST * a->mean_benefit)
@@ -115,5 +126,5 @@ void adapt_count(struct policy_adapt *a, const struct entry *e)
     if (crowded)
         shrink_locked(a);
     atom_store_relaxed(&a->mode, choose_locked(a));
-    lock_release(&a->lock);
+    adapt_unlock(a);
 }

@@ -20,13 +20,13 @@ struct policy_adapt {
     ATOM(uint32_t) threshold; /* mixed places up to this are sampled; 0: none are */
     ATOM(uint64_t) entries;   /* for which the sample was chosen; 0: there are no shadows yet */
 
-    struct lock lock;       /* protects all below; taken within a shard's */
-    brim_objective objective;
-    struct shadow *shadows; /* POLICY_MODES, or NULL */
-    float missed[POLICY_MODES]; /* fading sums of benefits */
-    float mean_benefit;
-    uint32_t requests; /* up to the span of the sums */
+    brim_objective objective; /* constant, as the next */
     uint64_t seed;
+    struct lock lock; /* taken within a shard's */
+    struct shadow *shadows GUARDED_BY(rank_adapt) PT_GUARDED_BY(rank_adapt); /* POLICY_MODES, or NULL */
+    float missed[POLICY_MODES] GUARDED_BY(rank_adapt); /* fading sums of benefits */
+    float mean_benefit GUARDED_BY(rank_adapt);
+    uint32_t requests GUARDED_BY(rank_adapt); /* up to the span of the sums */
 };
 
 /*
@@ -47,7 +47,8 @@ bool adapt_fits(struct policy_adapt *a, uint64_t entries);
  * Make them so, for a cache in which ${entries} cost ${used}, and of which there may be no more if ${exactly}.  Without
  * memory all stays as it is.  No lock held.
  */
-void adapt_fit(struct policy_adapt *a, const brim_allocator *mem, uint64_t entries, uint64_t used, bool exactly);
+void adapt_fit(struct policy_adapt *a, const brim_allocator *mem, uint64_t entries, uint64_t used, bool exactly)
+    EXCLUDES(rank_shard, rank_adapt);
 size_t adapt_bytes(const struct policy_adapt *a);
 
 /* Relaxed, all of them: any mode will do, and whoever finds shadows takes the mutex. */
@@ -69,13 +70,13 @@ static inline bool adapt_is_sampled(struct policy_adapt *a, uint32_t place)
     return unlikely(mixed <= threshold && threshold != 0);
 }
 
-void adapt_count(struct policy_adapt *a, const struct entry *e);
+void adapt_count(struct policy_adapt *a, const struct entry *e) REQUIRES(rank_shard) EXCLUDES(rank_adapt);
 
 /*
  * adapt_request(a, e):
  * ${e} was asked for.
  */
-static inline void adapt_request(struct policy_adapt *a, const struct entry *e)
+static inline void adapt_request(struct policy_adapt *a, const struct entry *e) REQUIRES(rank_shard)
 {
     if (adapt_is_sampled(a, e->place))
         adapt_count(a, e);

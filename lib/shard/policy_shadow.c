@@ -7,16 +7,23 @@
 
 void shadow_init(struct shadow *s, brim_objective objective, const struct policy_mode *mode, uint64_t seed)
 {
+    guard_is_alone();
     policy_init(&s->policy, objective, seed, NULL);
     s->policy.mode = mode;
     (void)policy_take_ghosts(&s->policy, &s->ghosts, SHADOW_ENTRIES);
     ghosts_init(&s->ghosts, SHADOW_ENTRIES);
 }
 
+/* A shadow's policy is the shadow's, not a shard's. */
+static void own_policy(void) ASSERTS(rank_shard)
+{
+}
+
 void shadow_resize(struct shadow *s, double capacity, unsigned most, unsigned ghosts_for)
 {
     uint32_t before = s->ghosts.buckets;
 
+    own_policy();
     ghosts_for = ghosts_for < SHADOW_ENTRIES ? ghosts_for : SHADOW_ENTRIES;
     s->capacity = capacity;
     s->most = most < SHADOW_MOST ? most : SHADOW_MOST;
@@ -33,12 +40,12 @@ void shadow_scale(struct shadow *s, double part)
         s->most = (unsigned)(s->most * part);
 }
 
-static bool is_there(const struct shadow *s, unsigned i)
+static bool is_there(const struct shadow *s, unsigned i) REQUIRES(rank_adapt)
 {
     return entry_is_linked(&s->entry[i]);
 }
 
-static struct entry *find(struct shadow *s, uint32_t place)
+static struct entry *find(struct shadow *s, uint32_t place) REQUIRES(rank_adapt)
 {
     for (unsigned i = 0; i < SHADOW_MOST; i++)
         if (s->place[i] == place && is_there(s, i))
@@ -46,7 +53,7 @@ static struct entry *find(struct shadow *s, uint32_t place)
     return NULL;
 }
 
-static void evict(struct shadow *s)
+static void evict(struct shadow *s) REQUIRES(rank_adapt, rank_shard)
 {
     struct entry *sample[POLICY_SAMPLE], *e;
     unsigned n = 0, i = (unsigned)(hash_random(&s->policy.random) % SHADOW_MOST);
@@ -62,7 +69,7 @@ static void evict(struct shadow *s)
     s->count--;
 }
 
-static void put(struct shadow *s, const struct entry *asked)
+static void put(struct shadow *s, const struct entry *asked) REQUIRES(rank_adapt, rank_shard)
 {
     struct entry *e;
     unsigned i = 0;

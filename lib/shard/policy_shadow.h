@@ -17,10 +17,10 @@ enum {
 
 struct shadow {
     struct policy policy;
-    double capacity, used;
-    unsigned most, count;
-    uint32_t place[SHADOW_MOST]; /* of the entry of the same number */
-    struct entry entry[SHADOW_MOST];
+    double capacity GUARDED_BY(rank_adapt), used GUARDED_BY(rank_adapt);
+    unsigned most GUARDED_BY(rank_adapt), count GUARDED_BY(rank_adapt);
+    uint32_t place[SHADOW_MOST] GUARDED_BY(rank_adapt); /* of the entry of the same number */
+    struct entry entry[SHADOW_MOST] GUARDED_BY(rank_adapt);
     struct ghosts ghosts;
     struct ghost_bucket buckets[SHADOW_GHOST_BUCKETS];
 };
@@ -35,19 +35,19 @@ void shadow_init(struct shadow *s, brim_objective objective, const struct policy
  * shadow_resize(s, capacity, most, ghosts_for):
  * Hold at most ${capacity} of cost and ${most} entries, about ${ghosts_for}, from the next on that is let in.
  */
-void shadow_resize(struct shadow *s, double capacity, unsigned most, unsigned ghosts_for);
+void shadow_resize(struct shadow *s, double capacity, unsigned most, unsigned ghosts_for) REQUIRES(rank_adapt);
 
 /*
  * shadow_scale(s, part):
  * Hold ${part} of the cost and entries.
  */
-void shadow_scale(struct shadow *s, double part);
+void shadow_scale(struct shadow *s, double part) REQUIRES(rank_adapt);
 
 /*
  * shadow_is_crowded(s):
  * It has no place for another entry, and room for its cost.
  */
-static inline bool shadow_is_crowded(const struct shadow *s)
+static inline bool shadow_is_crowded(const struct shadow *s) REQUIRES(rank_adapt)
 {
     return s->count == SHADOW_MOST && s->used < s->capacity * 0.9;
 }
@@ -56,6 +56,6 @@ static inline bool shadow_is_crowded(const struct shadow *s)
  * shadow_request(s, e):
  * ${e} is asked for.  True: a hit.
  */
-bool shadow_request(struct shadow *s, const struct entry *e);
+bool shadow_request(struct shadow *s, const struct entry *e) REQUIRES(rank_adapt, rank_shard);
 
 #endif

@@ -42,6 +42,7 @@ void shard_destroy(struct shard *sh)
 {
     const brim_allocator *mem = sh->common->mem;
 
+    guard_is_alone();
     table_free(mem, sh->index.table);
     table_free(mem, sh->orphan);
     shard_free_ghosts(sh, sh->policy.ghosts);
@@ -102,7 +103,7 @@ struct entry *shard_peek_next(struct index_view v, struct entry *e, uint64_t has
 
 /* ---- Under the mutex */
 
-static void count_locked(struct shard *sh, size_t charge, int n)
+static void count_locked(struct shard *sh, size_t charge, int n) REQUIRES(rank_shard)
 {
     /* Relaxed: readers take them as they are; the mutex orders writers. */
     atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + (n > 0 ? charge : 0 - charge));
@@ -159,6 +160,7 @@ enum extra_state shard_look_locked(const struct entry *e, uint64_t now)
 
 /* What is loaded for ${e}'s key is overtaken; what is remembered of it, forgotten. */
 static void overtake_of_locked(struct shard *sh, const struct entry *e, struct flight **forgotten)
+    REQUIRES(rank_shard)
 {
     size_t len;
     const void *key = entry_key(e, &len);
@@ -168,7 +170,7 @@ static void overtake_of_locked(struct shard *sh, const struct entry *e, struct f
 }
 
 /* As ${old}, if it replaces that. */
-static void join_locked(struct shard *sh, struct entry *e, const struct entry *old, bool counted)
+static void join_locked(struct shard *sh, struct entry *e, const struct entry *old, bool counted) REQUIRES(rank_shard)
 {
     policy_admit(&sh->policy, e, old);
     count_locked(sh, entry_cost(e), 1);
@@ -187,7 +189,7 @@ static void join_locked(struct shard *sh, struct entry *e, const struct entry *o
  * look-up finds the new one: by the successor, or once the word is swapped, by the index.
  */
 static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, bool counted, brim_cause cause,
-                           struct stripe *st, struct entry_list *left)
+                           struct stripe *st, struct entry_list *left) REQUIRES(rank_shard)
 {
     if (PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
@@ -202,7 +204,7 @@ static void replace_locked(struct shard *sh, struct entry *old, struct entry *e,
     shard_leave_locked(sh, old, cause, false, st, left);
 }
 
-static struct entry *find_old_locked(const struct shard *sh, const struct shard_link *l)
+static struct entry *find_old_locked(const struct shard *sh, const struct shard_link *l) REQUIRES(rank_shard)
 {
     size_t len;
     const void *key = entry_key(l->e, &len);
@@ -216,6 +218,7 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
 
 /* Whether ${l} may be done at all.  ${stale}: what it would replace is no longer found. */
 static bool may_link_locked(const struct shard *sh, const struct shard_link *l, const struct entry *old, bool stale)
+    REQUIRES(rank_shard)
 {
     if (sh->closed || (l->expected != NULL && (stale || !entry_is_linked(old))))
         return false;
@@ -226,6 +229,7 @@ static bool may_link_locked(const struct shard *sh, const struct shard_link *l, 
 }
 
 static void count_linked_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st)
+    REQUIRES(rank_shard)
 {
     stripe_add(st, reserved, 0 - entry_cost(l->e));
     tally_adjust(l->values, t, entry_cost(l->e));
@@ -236,7 +240,7 @@ static void count_linked_locked(struct shard *sh, struct shard_link *l, struct t
 }
 
 static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
-                                      struct entry_list *left)
+                                      struct entry_list *left) REQUIRES(rank_shard)
 {
     enum extra_state state = EXTRA_FRESH;
     struct entry *old;

@@ -39,32 +39,32 @@ struct shard_common {
 
 struct shard {
     /* What every write touches, in a pair of lines */
-    struct lock lock; /* protects all below */
+    struct lock lock;
     struct index index;
     ATOM(size_t) used;    /* charge of the linked entries; read without the mutex, as the next */
     ATOM(uint32_t) count; /* of them */
-    bool closed;          /* the cache is being freed */
+    bool closed GUARDED_BY(rank_shard); /* the cache is being freed */
     struct policy policy;
     struct flights flights;
     ATOM(uint32_t) flying; /* how many; read without the mutex */
-    size_t loading;       /* how many of them are under way, or were when the cache was freed */
-    uint64_t lock_waits, lock_wait_ns;
-    uint32_t fresh_frame; /* the frame of: */
-    uint32_t fresh;       /*   entries inserted in it and not asked for since, at the most, of which */
-    struct entry *newest[SHARD_NEWEST]; /* are the last, in a ring; NULL: it has left */
+    size_t loading GUARDED_BY(rank_shard); /* how many of them are under way, or were when the cache was freed */
+    uint64_t lock_waits GUARDED_BY(rank_shard), lock_wait_ns GUARDED_BY(rank_shard);
+    uint32_t fresh_frame GUARDED_BY(rank_shard); /* the frame of: */
+    uint32_t fresh GUARDED_BY(rank_shard); /*   entries inserted in it and not asked for since, at the most, of which */
+    struct entry *newest[SHARD_NEWEST] GUARDED_BY(rank_shard); /* are the last, in a ring; NULL: it has left */
 
     /* The sweep for what is stale: a pass over all entries, some with each write, when there may be any */
-    struct index_cursor swept;   /* how far it has come */
+    struct index_cursor swept GUARDED_BY(rank_shard); /* how far it has come */
     ATOM(uint32_t) sweeping;     /* read without the mutex, as the next two */
     ATOM(uint64_t) clean_of;     /* invalidations before the last pass began, or if sweeping this one */
     ATOM(uint64_t) next_expiry;  /* of all entries, at the earliest; as far as this pass has seen: */
-    uint64_t pass_expiry;
+    uint64_t pass_expiry GUARDED_BY(rank_shard);
 
     struct shard_common *common; /* constant */
 
     ATOM(size_t) bytes;   /* of the index; read without the mutex, as the next */
     ATOM(size_t) ghost_bytes;
-    struct table *orphan; /* to which the index was being copied by a thread that a fork has left behind; or NULL */
+    struct table *orphan GUARDED_BY(rank_shard); /* to which the index was being copied by a thread that a fork has left behind; or NULL */
 } __attribute__((aligned(128)));
 
 /*
@@ -74,6 +74,17 @@ struct shard {
 bool shard_init(struct shard *sh, struct index_root *root, struct shard_common *common, brim_objective objective,
                 uint64_t seed, unsigned shard_bits);
 void shard_destroy(struct shard *sh);
+
+/* For who only looks: a wait for it is not counted. */
+static inline void shard_lock_to_look(struct shard *sh) LOCKS(rank_shard)
+{
+    lock_acquire(&sh->lock);
+}
+
+static inline void shard_unlock(struct shard *sh) UNLOCKS(rank_shard)
+{
+    lock_release(&sh->lock);
+}
 
 /* What ${e}'s refs hold has changed by ${delta}. */
 static inline void shard_pin(struct stripe *st, const struct entry *e, size_t delta)
@@ -180,7 +191,7 @@ enum shard_outcome {
  * is no longer among the thread's reservations.
  */
 enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thread *t, struct stripe *st,
-                              struct entry_list *left);
+                              struct entry_list *left) EXCLUDES(rank_shard);
 
 /*
  * shard_remove(sh, e, cause, st, left, forgotten):
@@ -188,7 +199,7 @@ enum shard_outcome shard_link(struct shard *sh, struct shard_link *l, struct thr
  * ${*forgotten} becomes one that was remembered as failed.
  */
 bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st, struct entry_list *left,
-                  struct flight **forgotten);
+                  struct flight **forgotten) EXCLUDES(rank_shard);
 
 /*
  * shard_remove_key(sh, hash, key, len, now, removed, st, left, forgotten):
@@ -196,14 +207,15 @@ bool shard_remove(struct shard *sh, struct entry *e, brim_cause cause, struct st
  * that cause.
  */
 enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *key, size_t len, uint64_t now,
-                                  bool *removed, struct stripe *st, struct entry_list *left, struct flight **forgotten);
+                                  bool *removed, struct stripe *st, struct entry_list *left, struct flight **forgotten)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_remove_if_last(sh, e, st, left, forgotten):
  * Give back the caller's hold on ${e} and remove it, if nobody else holds it.  False: nothing changed.
  */
 bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left,
-                          struct flight **forgotten);
+                          struct flight **forgotten) EXCLUDES(rank_shard);
 
 /* What a sweep takes. */
 struct shard_sweep {
@@ -235,26 +247,28 @@ struct shard_sweep {
  * Evict ${expected}, or if NULL the entry of ${key}, if nobody holds it and that frees ${w->need}.
  */
 bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t len, struct entry *expected,
-                     struct shard_sweep *w, struct stripe *st, struct entry_list *left);
+                     struct shard_sweep *w, struct stripe *st, struct entry_list *left) EXCLUDES(rank_shard);
 
 /*
  * shard_evict(sh, w, st, left):
  * Evict by the policy until ${w->need} is freed or a few samples find nothing.  What is held stays.
  */
-void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left);
+void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_sweep_fresh(sh, w, st, left):
  * Take what the current frame inserted and nobody has asked for since, until ${w->need} is freed.
  */
-void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left);
+void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_sweep(sh, c, w, st, left):
  * Take what ${w} says of the next entries from ${c} on, at most SHARD_BATCH.  False: the shard is done.
  */
 bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w, struct stripe *st,
-                 struct entry_list *left);
+                 struct entry_list *left) EXCLUDES(rank_shard);
 
 /*
  * shard_may_be_stale(sh, now):
@@ -271,7 +285,8 @@ static inline bool shard_may_be_stale(struct shard *sh, uint64_t now)
  * shard_sweep_stale(sh, now, st, left):
  * Go on with the sweep for what is stale, SHARD_SWEPT entries.  False: there is nothing to sweep.
  */
-bool shard_sweep_stale(struct shard *sh, uint64_t now, struct stripe *st, struct entry_list *left);
+bool shard_sweep_stale(struct shard *sh, uint64_t now, struct stripe *st, struct entry_list *left)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_add_idle(sh, c, idle, by_age):
@@ -279,13 +294,15 @@ bool shard_sweep_stale(struct shard *sh, uint64_t now, struct stripe *st, struct
  * ${idle} they were last used.  False: the shard is done.
  */
 enum { SHARD_IDLE_AGES = 256 };
-bool shard_add_idle(struct shard *sh, struct index_cursor *c, uint8_t idle, size_t by_age[SHARD_IDLE_AGES]);
+bool shard_add_idle(struct shard *sh, struct index_cursor *c, uint8_t idle, size_t by_age[SHARD_IDLE_AGES])
+    EXCLUDES(rank_shard);
 
 /*
  * shard_adopt_kind(sh, c, kind, limit):
  * Have the next entries of ${kind} number from ${c} on counted in ${limit} as linked.  False: the shard is done.
  */
-bool shard_adopt_kind(struct shard *sh, struct index_cursor *c, unsigned kind, struct limit *limit);
+bool shard_adopt_kind(struct shard *sh, struct index_cursor *c, unsigned kind, struct limit *limit)
+    EXCLUDES(rank_shard);
 
 /* A hint, without the mutex. */
 static inline bool shard_has_flights(const struct shard *sh)
@@ -323,7 +340,7 @@ struct shard_ask {
     struct flight *forgotten; /* out: was remembered as failed, and is the caller's to free */
 };
 
-enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe *st);
+enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe *st) EXCLUDES(rank_shard);
 
 /*
  * shard_end(sh, f, status, reason, result, refs, until, told):
@@ -332,45 +349,47 @@ enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe 
  * then the table has a count.  Returns how many shared it.
  */
 uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int reason, struct entry *result,
-                   unsigned refs, uint64_t until, struct waiter **told);
+                   unsigned refs, uint64_t until, struct waiter **told) EXCLUDES(rank_shard);
 
 /*
  * shard_forget_failures(sh, now, forgotten):
  * Forget failures whose time is up ${now}: ${*forgotten} by `next', the caller's to free.
  */
-void shard_forget_failures(struct shard *sh, uint64_t now, struct flight **forgotten);
+void shard_forget_failures(struct shard *sh, uint64_t now, struct flight **forgotten) EXCLUDES(rank_shard);
 
 /*
  * shard_cancel(sh, hash, key, len, told, forgotten):
  * Cancel ${key}'s load.  False: none is under way; ${*forgotten} may be one that was remembered as failed.
  */
 bool shard_cancel(struct shard *sh, uint64_t hash, const void *key, size_t len, struct waiter **told,
-                  struct flight **forgotten);
+                  struct flight **forgotten) EXCLUDES(rank_shard);
 
 /*
  * shard_overtake_all(sh, freeing, told, forgotten):
  * Overtake all loads; ${freeing}: the cache is freed, and they are CANCELED and leave the table.  ${*forgotten}: those
  * remembered as failed, by `next'.
  */
-void shard_overtake_all(struct shard *sh, bool freeing, struct waiter **told, struct flight **forgotten);
+void shard_overtake_all(struct shard *sh, bool freeing, struct waiter **told, struct flight **forgotten)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_forsake(sh, w):
  * ${w}, told later, waits no more.  False: it has been told.
  */
-bool shard_forsake(struct shard *sh, struct waiter *w);
+bool shard_forsake(struct shard *sh, struct waiter *w) EXCLUDES(rank_shard);
 
 /*
  * shard_unref(sh, f):
  * Give a count on ${f} back.  True: it was the last, and ${f} is the caller's to free.
  */
-bool shard_unref(struct shard *sh, struct flight *f);
+bool shard_unref(struct shard *sh, struct flight *f) EXCLUDES(rank_shard);
 
 /*
  * shard_hold_some(sh, c, out, st):
  * Hold the next entries from ${c} on, at most SHARD_BATCH.  0: the shard is done.
  */
-unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st);
+unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry *out[SHARD_BATCH], struct stripe *st)
+    EXCLUDES(rank_shard);
 
 /*
  * shard_set_cost(sh, e, charge, reserved, values, t, st, more):
@@ -379,7 +398,7 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
  * enough, and nothing changed.  ${*more}: the difference, which wraps.  Waits for sections.
  */
 bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
-                    struct thread *t, struct stripe *st, size_t *more);
+                    struct thread *t, struct stripe *st, size_t *more) EXCLUDES(rank_shard);
 
 /*
  * shard_child(sh, self, told, forgotten):
@@ -387,19 +406,20 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
  * gone.  So are the owners of loads and who was blocked: their loads end, CANCELED.  ${told} as flight_tell;
  * ${*forgotten}: the caller's to free, by `next'.
  */
-void shard_child(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten);
+void shard_child(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten)
+    REQUIRES(rank_shard);
 
 /*
  * shard_close(sh):
  * Nothing is linked any more from now on.
  */
-void shard_close(struct shard *sh);
+void shard_close(struct shard *sh) EXCLUDES(rank_shard);
 
 /*
  * shard_fit_index(sh):
  * Shrink or grow the index to its number of entries, if nobody is at it.  False: no memory; the old one goes on as long
  * as it has room.
  */
-bool shard_fit_index(struct shard *sh);
+bool shard_fit_index(struct shard *sh) EXCLUDES(rank_shard);
 
 #endif

@@ -63,6 +63,7 @@ static void count_taken(struct shard_sweep *w, size_t freed, bool queued)
 
 /* Of the sum that its kind's floor is about.  False: that would go below it. */
 static bool leave_floor_locked(struct shard *sh, struct entry *e, const struct shard_sweep *w, struct limit **limit)
+    REQUIRES(rank_shard)
 {
     *limit = NULL;
     if (likely(!(e->eviction & ENTRY_IN_LINKED)) || !w->floors || (int)entry_kind(e) == w->but_kind)
@@ -73,7 +74,7 @@ static bool leave_floor_locked(struct shard *sh, struct entry *e, const struct s
 
 /* ${chosen}: by the policy. */
 static bool take_locked(struct shard *sh, struct entry *e, bool chosen, struct shard_sweep *w, struct stripe *st,
-                        struct entry_list *left)
+                        struct entry_list *left) REQUIRES(rank_shard)
 {
     unsigned level = w->cause == BRIM_EVICTED ? level_of(sh, e) : 0;
     enum shard_how how = w->cause != BRIM_EVICTED ? SHARD_UNTOLD : chosen ? SHARD_CHOSEN : SHARD_EVICTED;
@@ -101,7 +102,7 @@ static bool take_locked(struct shard *sh, struct entry *e, bool chosen, struct s
  * of what is wanted.
  */
 static void take_stale_locked(struct shard *sh, struct entry *e, enum extra_state state, struct shard_sweep *w,
-                              struct stripe *st, struct entry_list *left)
+                              struct stripe *st, struct entry_list *left) REQUIRES(rank_shard)
 {
     size_t cost = w->kind < 0 || entry_kind(e) == (unsigned)w->kind ? entry_cost(e) : 0;
     bool queued = is_queued(sh, w, e);
@@ -130,7 +131,7 @@ bool shard_evict_old(struct shard *sh, uint64_t hash, const void *key, size_t le
 
 /* Neighbours from a random place on, those left out that nobody could evict now.  What is stale goes at once. */
 static unsigned sample_locked(struct shard *sh, struct entry *sample[POLICY_SAMPLE], unsigned most,
-                              struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+                              struct shard_sweep *w, struct stripe *st, struct entry_list *left) REQUIRES(rank_shard)
 {
     unsigned n = index_sample_locked(&sh->index, hash_random(&sh->policy.random), sample, most), free = 0;
 
@@ -150,6 +151,7 @@ static unsigned sample_locked(struct shard *sh, struct entry *sample[POLICY_SAMP
 
 /* The worst of the pool, in the order of how the frame protects them. */
 static bool take_worst_locked(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+    REQUIRES(rank_shard)
 {
     struct entry *later[LEVELS][POLICY_POOL], *e;
     unsigned n[LEVELS] = {0};
@@ -177,6 +179,7 @@ static bool take_worst_locked(struct shard *sh, struct shard_sweep *w, struct st
 
 /* The policy's choice among a sample and what it keeps from before. */
 static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
+    REQUIRES(rank_shard)
 {
     unsigned most = policy_sample(&sh->policy), before = w->taken;
     struct entry *sample[POLICY_SAMPLE];
@@ -253,7 +256,7 @@ void shard_evict(struct shard *sh, struct shard_sweep *w, struct stripe *st, str
 /* ---- One after the other */
 
 static void sweep_one_locked(struct shard *sh, struct entry *e, struct shard_sweep *w, struct stripe *st,
-                             struct entry_list *left)
+                             struct entry_list *left) REQUIRES(rank_shard)
 {
     enum extra_state state = w->cause == BRIM_EVICTED ? shard_look_locked(e, w->now) : EXTRA_FRESH;
 
@@ -279,7 +282,7 @@ bool shard_sweep(struct shard *sh, struct index_cursor *c, struct shard_sweep *w
     return n > 0;
 }
 
-static bool has_fresh_locked(const struct shard *sh)
+static bool has_fresh_locked(const struct shard *sh) REQUIRES(rank_shard)
 {
     /* Relaxed: a hint. */
     return sh->fresh > 0 && sh->fresh_frame == stamp_frame(atom_load_relaxed(&sh->common->stamp));
@@ -332,7 +335,7 @@ void shard_sweep_fresh(struct shard *sh, struct shard_sweep *w, struct stripe *s
 /* ---- What is stale */
 
 /* Relaxed, all: the mutex orders them. */
-static bool begin_pass_locked(struct shard *sh, uint64_t now)
+static bool begin_pass_locked(struct shard *sh, uint64_t now) REQUIRES(rank_shard)
 {
     uint64_t invalidations = atom_load_acquire(&sh->common->invalidations); /* see shard_may_be_stale */
 
@@ -348,7 +351,7 @@ static bool begin_pass_locked(struct shard *sh, uint64_t now)
 }
 
 static void sweep_stale_locked(struct shard *sh, struct entry *e, uint64_t now, struct stripe *st,
-                               struct entry_list *left)
+                               struct entry_list *left) REQUIRES(rank_shard)
 {
     enum extra_state state = shard_look_locked(e, now);
 

@@ -10,14 +10,14 @@ static enum flight_state state_of(const struct flight *f)
     return (enum flight_state)atom_load_relaxed(&((struct flight *)(uintptr_t)f)->state);
 }
 
-static void take_out_locked(struct shard *sh, struct flight *f)
+static void take_out_locked(struct shard *sh, struct flight *f) REQUIRES(rank_shard)
 {
     if (f->listed)
         atom_store_relaxed(&sh->flying, atom_load_relaxed(&sh->flying) - 1); /* relaxed: a hint */
     flights_take_out(&sh->flights, f);
 }
 
-static void forget_locked(struct shard *sh, struct flight *f, struct flight **forgotten)
+static void forget_locked(struct shard *sh, struct flight *f, struct flight **forgotten) REQUIRES(rank_shard)
 {
     take_out_locked(sh, f);
     atom_store_relaxed(&f->state, FLIGHT_ENDED);
@@ -40,7 +40,7 @@ void shard_overtake_locked(struct shard *sh, struct flight *f, struct flight **f
 /* ---- Asking */
 
 /* What is known of the key's load: none, one that failed not long ago, or one under way. */
-static struct flight *look_locked(struct shard *sh, struct shard_ask *a)
+static struct flight *look_locked(struct shard *sh, struct shard_ask *a) REQUIRES(rank_shard)
 {
     struct flight *f = flights_find(&sh->flights, (uint32_t)a->hash, a->key, a->len);
 
@@ -55,7 +55,7 @@ static struct flight *look_locked(struct shard *sh, struct shard_ask *a)
     return f;
 }
 
-static enum shard_claim claim_locked(struct shard *sh, struct shard_ask *a)
+static enum shard_claim claim_locked(struct shard *sh, struct shard_ask *a) REQUIRES(rank_shard)
 {
     if (a->flight == NULL)
         return SHARD_CLAIMABLE;
@@ -69,7 +69,7 @@ static enum shard_claim claim_locked(struct shard *sh, struct shard_ask *a)
     return SHARD_CLAIMED;
 }
 
-static enum shard_claim wait_locked(struct shard *sh, struct shard_ask *a, struct flight *f)
+static enum shard_claim wait_locked(struct shard *sh, struct shard_ask *a, struct flight *f) REQUIRES(rank_shard)
 {
     atom_store_relaxed(&f->asked, a->frame);
     if (a->waiter == NULL)
@@ -86,13 +86,14 @@ static enum shard_claim wait_locked(struct shard *sh, struct shard_ask *a, struc
 }
 
 static void forget_past_locked(struct shard *sh, struct flight *f, uint64_t now, struct flight **forgotten)
+    REQUIRES(rank_shard)
 {
     if (state_of(f) == FLIGHT_FAILED && now >= f->until)
         forget_locked(sh, f, forgotten);
 }
 
 /* Some of those that nobody asks for again. */
-static void forget_some_locked(struct shard *sh, struct shard_ask *a)
+static void forget_some_locked(struct shard *sh, struct shard_ask *a) REQUIRES(rank_shard)
 {
     enum { SOME = 4 };
     struct flight *f;
@@ -113,7 +114,7 @@ void shard_forget_failures(struct shard *sh, uint64_t now, struct flight **forgo
     shard_unlock(sh);
 }
 
-static enum shard_claim ask_locked(struct shard *sh, struct shard_ask *a, struct stripe *st)
+static enum shard_claim ask_locked(struct shard *sh, struct shard_ask *a, struct stripe *st) REQUIRES(rank_shard)
 {
     struct entry *e;
     struct flight *f;
@@ -150,7 +151,7 @@ enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe 
 /* ---- Ending */
 
 /* No longer under way. */
-static void count_out_locked(struct shard *sh, struct flight *f)
+static void count_out_locked(struct shard *sh, struct flight *f) REQUIRES(rank_shard)
 {
     if (!f->counted)
         return;
@@ -159,7 +160,7 @@ static void count_out_locked(struct shard *sh, struct flight *f)
     extra_load_ends(f->entry);
 }
 
-static void end_locked(struct shard *sh, struct flight *f)
+static void end_locked(struct shard *sh, struct flight *f) REQUIRES(rank_shard)
 {
     count_out_locked(sh, f);
     take_out_locked(sh, f);
@@ -173,12 +174,12 @@ void shard_publish_locked(struct shard *sh, struct shard_link *l)
     flight_tell(l->flight, BRIM_OK, 0, l->e, &l->told);
 }
 
-static bool may_remember(const struct shard *sh, const struct flight *f)
+static bool may_remember_locked(const struct shard *sh, const struct flight *f) REQUIRES(rank_shard)
 {
     return !sh->closed && state_of(f) == FLIGHT_FLYING && shard_look_locked(f->entry, 0) == EXTRA_FRESH;
 }
 
-static void remember_locked(struct shard *sh, struct flight *f, int reason, uint64_t until)
+static void remember_locked(struct shard *sh, struct flight *f, int reason, uint64_t until) REQUIRES(rank_shard)
 {
     count_out_locked(sh, f);
     atom_store_relaxed(&f->state, FLIGHT_FAILED);
@@ -199,7 +200,7 @@ uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int r
         result->kind_flags |= ENTRY_UNCHARGED; /* here, since who asks for the flight looks at its entry's flags */
         entry_set_refs(result, refs + sharing);
     }
-    if (status == BRIM_FAILED && until != 0 && may_remember(sh, f))
+    if (status == BRIM_FAILED && until != 0 && may_remember_locked(sh, f))
         remember_locked(sh, f, reason, until);
     else
         end_locked(sh, f);

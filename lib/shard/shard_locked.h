@@ -8,14 +8,9 @@
 #include "entry/extra.h"
 #include "shard/shard.h"
 
-static inline void shard_lock(struct shard *sh)
+static inline void shard_lock(struct shard *sh) LOCKS(rank_shard)
 {
     lock_acquire_counted(&sh->lock, &sh->lock_waits, &sh->lock_wait_ns);
-}
-
-static inline void shard_unlock(struct shard *sh)
-{
-    lock_release(&sh->lock);
 }
 
 static inline brim_cause shard_cause(enum extra_state state, brim_cause fresh)
@@ -24,10 +19,10 @@ static inline brim_cause shard_cause(enum extra_state state, brim_cause fresh)
 }
 
 /* Whether ${e} is stale. */
-enum extra_state shard_look_locked(const struct entry *e, uint64_t now);
+enum extra_state shard_look_locked(const struct entry *e, uint64_t now) REQUIRES(rank_shard);
 
 /* Something expires at ${when}. */
-static inline void shard_expect_locked(struct shard *sh, uint64_t when)
+static inline void shard_expect_locked(struct shard *sh, uint64_t when) REQUIRES(rank_shard)
 {
     /* Relaxed: the mutex orders them; who reads without it is late at the worst. */
     if (when < atom_load_relaxed(&sh->next_expiry))
@@ -37,7 +32,7 @@ static inline void shard_expect_locked(struct shard *sh, uint64_t when)
 }
 
 /* ${e} is inserted in the frame of its stamp, and not used. */
-static inline void shard_add_fresh_locked(struct shard *sh, struct entry *e)
+static inline void shard_add_fresh_locked(struct shard *sh, struct entry *e) REQUIRES(rank_shard)
 {
     uint32_t frame = stamp_frame(entry_stamped(e));
 
@@ -49,7 +44,7 @@ static inline void shard_add_fresh_locked(struct shard *sh, struct entry *e)
 }
 
 /* ${e} leaves. */
-static inline void shard_forget_fresh_locked(struct shard *sh, const struct entry *e)
+static inline void shard_forget_fresh_locked(struct shard *sh, const struct entry *e) REQUIRES(rank_shard)
 {
     for (unsigned i = 0; i < SHARD_NEWEST; i++)
         if (sh->newest[i] == e)
@@ -58,26 +53,27 @@ static inline void shard_forget_fresh_locked(struct shard *sh, const struct entr
 
 /* What ${e}, just unlinked, needs before the mutex is released. */
 void shard_leave_locked(struct shard *sh, struct entry *e, brim_cause cause, bool claim, struct stripe *st,
-                        struct entry_list *left);
+                        struct entry_list *left) REQUIRES(rank_shard);
 
 /* Take it from look-ups, held or not; only if nobody holds it. */
 void shard_unlink_locked(struct shard *sh, struct entry *e, brim_cause cause, struct stripe *st,
-                         struct entry_list *left);
+                         struct entry_list *left) REQUIRES(rank_shard);
 /* ${how}: the policy is told that it evicts; that it is its choice. */
 enum shard_how { SHARD_UNTOLD, SHARD_EVICTED, SHARD_CHOSEN };
 bool shard_evict_locked(struct shard *sh, struct entry *e, brim_cause cause, enum shard_how how, bool claim,
-                        struct stripe *st, struct entry_list *left);
+                        struct stripe *st, struct entry_list *left) REQUIRES(rank_shard);
 
-bool shard_is_ill_sized_locked(const struct shard *sh);
+bool shard_is_ill_sized_locked(const struct shard *sh) REQUIRES(rank_shard);
 
 /* Overtake ${f}; one that is remembered as failed goes to ${*forgotten}.  NULL: nothing. */
-void shard_overtake_locked(struct shard *sh, struct flight *f, struct flight **forgotten);
+void shard_overtake_locked(struct shard *sh, struct flight *f, struct flight **forgotten) REQUIRES(rank_shard);
 
 /* The end of ${l->flight}, whose result has just been linked. */
-void shard_publish_locked(struct shard *sh, struct shard_link *l);
+void shard_publish_locked(struct shard *sh, struct shard_link *l) REQUIRES(rank_shard);
 
 /* In the child of a fork: as shard_child. */
-void shard_end_orphans_locked(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten);
+void shard_end_orphans_locked(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten)
+    REQUIRES(rank_shard);
 
 /* Memory of the policy; freeing NULL is nothing. */
 void shard_free_ghosts(struct shard *sh, struct ghosts *g);
