@@ -91,6 +91,10 @@ PLANTED_FLAGS := -O0
 # Warnings are errors only in `make strict', where gcc sees what release compiles and clang what tsan does.
 STRICT_FLAGS_gcc := -DNDEBUG
 STRICT_FLAGS_clang := -DBRIM_YIELD
+# That locks are held, as the library's sources say (lib/base/guard.h): for compilers that can check it.
+GUARD_WARNINGS := -Wthread-safety -Wthread-safety-beta
+$(eval $(call lazy,GUARDS,$$(STRICT_CC_clang) -Werror $$(GUARD_WARNINGS) -fsyntax-only -x c /dev/null 2>&1 >/dev/null | \
+    grep -q . || echo $$(GUARD_WARNINGS)))
 
 BENCH_PACKAGES := jansson libzstd
 RENDER_PACKAGES := harfbuzz freetype2 libpng jansson libxml-2.0
@@ -279,6 +283,7 @@ strict-$1: $(SOURCES:%.c=build/strict/$1/%.ok)
 build/strict/$1/%.ok: %.c build/strict/$1/flags
 	@mkdir -p $$(@D)
 	$$(STRICT_CC_$1) $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(STRICT_FLAGS_$1) $$(call flags_for,$$<) $$(CPPFLAGS) \
+	    $$(if $$(filter clang-lib/%,$1-$$<),$$(GUARDS)) \
 	    -MMD -MP -MF $$(@:.ok=.d) -MT $$@ $$<
 	@touch $$@
 endef
@@ -292,6 +297,50 @@ FORCE:
 print-%:
 	@echo $($*)
 
+# ---- Static analysis ----------------------------------------------------------------------------------------
+# Each tool over each source by itself, as `make strict' does.  scan-build only wraps what --analyze runs.
+
+STATIC_SRC := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC)
+STATIC_FLAGS = $(STANDARD) $(call flags_for,$1) $(CPPFLAGS)
+$(eval $(call lazy,CLANG_TIDY,command -v clang-tidy-19 || echo clang-tidy))
+STATIC_TOOLS := guards gcc clang tidy
+STATIC_SRC_guards := $(LIB_SRC)
+STATIC_SRC_gcc := $(STATIC_SRC)
+STATIC_SRC_clang := $(STATIC_SRC)
+STATIC_SRC_tidy := $(STATIC_SRC)
+# The same in each build that compiles other lines.
+GUARDS_BUILDS := -DNDEBUG -DBRIM_TRACE_REFS -DBRIM_YIELD
+static_guards = $(foreach d,$(GUARDS_BUILDS),$(STRICT_CC_clang) $(STATIC_FLAGS) $(GUARDS) $d -Werror -fsyntax-only $1 &&) :
+static_gcc = $(STRICT_CC_gcc) $(STATIC_FLAGS) -O1 -fanalyzer -Werror -c -o /dev/null $1
+# `shallow' takes a tenth of the time of `deep'.
+ANALYZER_MODE ?= deep
+static_clang = $(STRICT_CC_clang) $(STATIC_FLAGS) --analyze \
+    -Xclang -analyzer-config -Xclang mode=$(ANALYZER_MODE) --analyzer-output text -Xclang -analyzer-werror $1
+static_tidy = $(CLANG_TIDY) --quiet $1 -- $(STATIC_FLAGS)
+
+# $(call static_rules,TOOL)
+define static_rules
+.PHONY: static-$1
+static-$1: $$(STATIC_SRC_$1:%.c=build/static/$1/%.ok)
+build/static/$1/flags: FORCE
+	$$(call remember,$$(call static_$1,SOURCE))
+build/static/$1/%.ok: %.c build/static/$1/flags .clang-tidy bench/.clang-tidy
+	@mkdir -p $$(@D)
+	$$(call static_$1,$$<)
+	@$$(STRICT_CC_clang) $$(call STATIC_FLAGS,$$<) -MM -MP -MF $$(@:.ok=.d) -MT $$@ $$<
+	@touch $$@
+endef
+$(foreach t,$(STATIC_TOOLS),$(eval $(call static_rules,$t)))
+-include $(wildcard $(addprefix build/static/*/,$(addsuffix .d,*/*/* */*)))
+
+.PHONY: static-cppcheck
+static-cppcheck:
+	@mkdir -p build/static/cppcheck
+	cppcheck --quiet --error-exitcode=1 --cppcheck-build-dir=build/static/cppcheck \
+	    --enable=warning,performance,portability --inline-suppr --std=c11 \
+	    --template='{file}:{line}: {severity}: {id}: {message}' \
+	    -D_GNU_SOURCE -D_Noreturn='__attribute__((noreturn))' -Iinclude -Ilib -Itest $(STATIC_SRC)
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
@@ -302,7 +351,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test refused strict layers exports litmus planted linear fiber cover coverage \
+.PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover coverage stress soak instructions report \
         mutation stress soak instructions report replay format clean
 
 help: ## list the targets
@@ -343,6 +392,10 @@ refused: ## run the tests of sections where the system refuses membarrier(2), fr
 
 strict: ## compile every source with gcc and clang, warnings being errors
 	@$(RUN_CHECKS) strict
+
+static: ## static analysis: locks, clang's and gcc's analyzers, clang-tidy, cppcheck
+	@$(SET_UP) static
+	@$(RUN_CHECKS) static
 
 layers: ## check the directions of the includes, and the tests that docs/FEATURES.md names
 	@$(RUN_CHECKS) layers

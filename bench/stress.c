@@ -94,7 +94,7 @@ static void use_every_kind(struct phase *p)
     for (unsigned i = 0; i < KINDS; i++) {
         struct key_bytes key;
         brim_entry_options e;
-        const uint64_t id = 4 * i;
+        const uint64_t id = (uint64_t)4 * i;
         brim_entry_options_init(&e);
         e.kind = &p->kinds[i];
         key_bytes_make(&key, id);

@@ -14,9 +14,9 @@ struct asked {
     _Atomic bool told, canceled;
 };
 
-static void let_go(struct asked *a)
+static void let_go(struct asked *a, unsigned holders)
 {
-    if (atomic_fetch_sub(&a->holders, 1) == 1)
+    if (atomic_fetch_sub(&a->holders, holders) == holders)
         free(a);
 }
 
@@ -51,7 +51,7 @@ static void on_done(brim_ref *ref, int reason, void *arg)
     check_told(a, ref, reason);
     brim_release(ref);
     atomic_fetch_sub_explicit(&a->phase->asked, 1, memory_order_relaxed);
-    let_go(a);
+    let_go(a, 1);
 }
 
 /* ---- The lane's part */
@@ -66,11 +66,11 @@ static void cancel(struct phase *p, struct async_wait *w)
             stress_violation(p, "a wait for key %" PRIu64 " is canceled though it was told", w->asked->id);
         atomic_fetch_sub_explicit(&p->asked, 1, memory_order_relaxed);
         phase_event(p, EVENT_WAIT_CANCELED);
-        let_go(w->asked);
+        let_go(w->asked, 1);
     } else {
         phase_event(p, EVENT_WAIT_LATE);
     }
-    let_go(w->asked);
+    let_go(w->asked, 1);
     *w = (struct async_wait){0};
 }
 
@@ -102,9 +102,7 @@ static void forget(struct asked *a, bool kept)
     if (atomic_load(&a->told))
         stress_violation(a->phase, "somebody is told of key %" PRIu64 " who does not wait", a->id);
     atomic_fetch_sub_explicit(&a->phase->asked, 1, memory_order_relaxed);
-    if (kept)
-        let_go(a);
-    let_go(a);
+    let_go(a, kept ? 2 : 1);
 }
 
 /* Mostly for later. */

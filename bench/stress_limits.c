@@ -50,7 +50,8 @@ void use_limits(struct lane *l)
         return;
     const double share = rng_unit(&l->rng);
     const size_t most = p->min_capacity - p->min_capacity / 4;
-    const size_t floor = rng_below(&l->rng, 2) == 0 ? 0 : (size_t)(share * (double)(p->min_capacity / 2 / KINDS));
+    const size_t part = p->min_capacity / 2 / KINDS;
+    const size_t floor = rng_below(&l->rng, 2) == 0 ? 0 : (size_t)(share * (double)part);
     const size_t ceiling = rng_below(&l->rng, 3) == 0 ? 0 : p->min_capacity / 4 + (size_t)(share * (double)most);
     (void)set_limits(p, kind, floor, ceiling);
     phase_event(p, EVENT_LIMITED);

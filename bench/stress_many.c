@@ -21,9 +21,10 @@ static void pick_batch(struct lane *l, struct batch *b)
     }
 }
 
-/* Keys of one length. */
-static void pick_fixed_batch(struct lane *l, struct batch *b)
+/* Keys of one length, which is returned; of none, if there are none. */
+static size_t pick_fixed_batch(struct lane *l, struct batch *b)
 {
+    size_t length = 8;
     enum { LENGTHS = 41 };
     const uint32_t ids = l->phase->ids;
     const uint64_t first = rng_below(&l->rng, LENGTHS);
@@ -32,7 +33,9 @@ static void pick_fixed_batch(struct lane *l, struct batch *b)
         const uint64_t id = first + LENGTHS * (uint64_t)rng_below(&l->rng, ids / LENGTHS);
         b->look_ups[i] = lane_look_up(l, id != 0 ? id : LENGTHS);
         b->bad[i] = false;
+        length = b->look_ups[i].key.len;
     }
+    return length;
 }
 
 /* Some are kept or passed on, what is left goes all at once. */
@@ -87,8 +90,9 @@ void use_find_fixed(struct lane *l)
 {
     struct batch b;
     brim_ref *refs[MOST];
-    pick_fixed_batch(l, &b);
-    const size_t hits = brim_find_fixed(l->phase->cache, b.look_ups[0].key.data, b.n > 0 ? b.look_ups[0].key.len : 8, sizeof b.look_ups[0], b.n, refs);
+    const size_t length = pick_fixed_batch(l, &b);
+    const size_t hits = brim_find_fixed(l->phase->cache, b.look_ups[0].key.data, length, sizeof b.look_ups[0],
+                                        b.n, refs);
     check_refs(l, &b, refs, hits);
 }
 
@@ -156,7 +160,8 @@ void use_peek_fixed(struct lane *l)
     struct batch b;
     void *values[MOST];
     const bool inside = lane_in_section(l);
-    pick_fixed_batch(l, &b);
-    const size_t hits = brim_peek_fixed(l->phase->cache, b.look_ups[0].key.data, b.n > 0 ? b.look_ups[0].key.len : 8, sizeof b.look_ups[0], b.n, values);
+    const size_t length = pick_fixed_batch(l, &b);
+    const size_t hits = brim_peek_fixed(l->phase->cache, b.look_ups[0].key.data, length, sizeof b.look_ups[0],
+                                        b.n, values);
     check_values(l, &b, values, hits, inside);
 }

@@ -35,7 +35,10 @@ static bool visit(brim_ref *lent, void *arg)
         walk->own++;
     if (rng_below(&l->rng, 64) == 0)
         lane_hit(l, brim_ref_copy(lent));
-    return walk->left == 0 || --walk->left != 0;
+    if (walk->left == 0)
+        return true;
+    walk->left--;
+    return walk->left != 0;
 }
 
 /* What is there throughout is visited exactly once: in a calm phase, the kept keys of this lane. */

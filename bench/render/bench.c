@@ -111,7 +111,7 @@ static void calibrate(struct bench *b, struct bench_run *run) {
             break;
     }
     passes = (double)(run->passes - 1) * WANTED_SECONDS / (r.seconds - cold);
-    run->passes = passes < 1 ? 1 : passes > (double)(int)MAX_PASSES ? MAX_PASSES : (size_t)passes + 1;
+    run->passes = passes < 1 ? 1 : passes > (double)MAX_PASSES ? MAX_PASSES : (size_t)passes + 1;
     run->peak = r.peak;
 }
 

@@ -13,9 +13,9 @@ enum {
     BENCH_SMALL_LRU,
     BENCH_SMALL_HITS,
     BENCH_SMALL_WORK,
-    BENCH_RUNS,
-    BENCH_MAX_ROUNDS = 5
+    BENCH_RUNS
 };
+enum { BENCH_MAX_ROUNDS = 5 };
 
 struct bench_run {
     const char *name;

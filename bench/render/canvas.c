@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "canvas.h"
 
+#include <stddef.h>
 #include <string.h>
 
 typedef uint8_t pixels __attribute__((vector_size(INK_STEP)));
@@ -41,7 +42,7 @@ void canvas_ink(uint8_t *canvas, const struct glyph *g, int x, int y) {
     int left = x + g->left, top = y - g->top;
 
     if (left >= 0 && top >= 0 && left + g->width <= PAGE_WIDTH && top + g->height <= PAGE_HEIGHT)
-        ink_whole(canvas + top * PAGE_WIDTH + left, g);
+        ink_whole(canvas + (ptrdiff_t)top * PAGE_WIDTH + left, g);
     else
         ink_clipped(canvas, g, left, top);
 }

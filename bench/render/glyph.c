@@ -20,7 +20,7 @@ static bool load(struct fonts *t, struct glyph_key key) {
     }
     if (FT_Load_Glyph(face, key.glyph, FT_LOAD_NO_BITMAP | FT_LOAD_TARGET_LIGHT) != 0)
         return false;
-    FT_Outline_Translate(&face->glyph->outline, key.subpixel * (64 / SUBPIXELS), 0);
+    FT_Outline_Translate(&face->glyph->outline, (FT_Pos)key.subpixel * (64 / SUBPIXELS), 0);
     return true;
 }
 

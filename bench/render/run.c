@@ -56,7 +56,7 @@ static const char *draw_page(struct worker *w, const struct page *p) {
         struct lease lease;
         const char *error = s->get(s, at->key, &w->artist, &lease);
         if (error)
-            return error;
+            return error; /* cppcheck-suppress returnDanglingLifetime ; a string of the store's, not in the lease */
         canvas_ink(w->canvas, lease.glyph, at->x, at->y);
         s->release(s, lease);
     }

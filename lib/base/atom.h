@@ -27,7 +27,7 @@ bool fiber_planted(const char *name);
 #else
 #define PLANT_ARG_1 0,
 #define PLANT_SECOND(a, b, ...) b
-#define PLANT_SELECT(x) PLANT_SECOND(x 1, 0, 0)
+#define PLANT_SELECT(x) PLANT_SECOND(x 1, 0, 0) /* NOLINT(bugprone-macro-parentheses): ${x} may be `0,' */
 #define PLANT_VALUE(x) PLANT_PASTE(PLANT_ARG_, x)
 #define PLANT_PASTE(a, b) a##b
 #define PLANTED(name) PLANT_SELECT(PLANT_VALUE(BRIM_PLANT_##name))

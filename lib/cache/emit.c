@@ -71,12 +71,12 @@ struct row {
 #define ROW(field, flags, metric, help)                                                                              \
     {#field, metric, help, flags, offsetof(brim_stats, field), (flags) & MANY ? sizeof(uint64_t) : SIZE(field),      \
      (flags) & MANY ? SIZE(field) / sizeof(uint64_t) : 1},
-static const struct row rows[] = {STATISTICS(ROW)};
+static const struct row rows[] = {STATISTICS(ROW)}; /* NOLINT(bugprone-sizeof-expression): only for those of MANY */
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 /* Where nothing is padded: a member that the table lacks does not compile. */
-#define ADD(field, flags, metric, help) +SIZE(field)
+#define ADD(field, flags, metric, help) +SIZE(field) /* NOLINT(bugprone-macro-parentheses): a summand */
 _Static_assert(sizeof(size_t) != 8 || STATISTICS(ADD) + SIZE(size) == sizeof(brim_stats), "a row for each member");
 
 static const char *const causes[] = {
@@ -496,6 +496,7 @@ static struct kind *named(struct kind *k)
     return k;
 }
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): ${k} is a name, declared here */
 #define EACH_KIND(c, k) struct kind *k = named(atom_load_acquire(&(c)->kinds)); k != NULL; k = named(k->next)
 
 static struct emit_label cache_label(brim_cache *const caches[], size_t at)

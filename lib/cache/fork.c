@@ -21,6 +21,8 @@ static _Thread_local unsigned nested; /* perhaps twice: the inner pair does noth
  */
 static void lock_all(void) LOCKS(ALL_RANKS)
 {
+    struct lock *pins = pins_lock();
+
     list = registry_lock();
     lock_acquire(waits_lock());
     for (struct brim_cache *c = list; c != NULL; c = c->next)
@@ -35,16 +37,18 @@ static void lock_all(void) LOCKS(ALL_RANKS)
     for (struct brim_cache *c = list; c != NULL; c = c->next)
         lock_acquire_same_rank(&c->limbo.lock);
     lock_acquire(queues_lock());
-    if (pins_lock() != NULL)
-        lock_acquire(pins_lock());
+    if (pins != NULL)
+        lock_acquire(pins);
     window_close_gate();
 }
 
 static void unlock_all(void) UNLOCKS(ALL_RANKS)
 {
+    struct lock *pins = pins_lock();
+
     window_open_gate();
-    if (pins_lock() != NULL)
-        lock_release(pins_lock());
+    if (pins != NULL)
+        lock_release(pins);
     lock_release(queues_lock());
     for (struct brim_cache *c = list; c != NULL; c = c->next) {
         lock_release(&c->limbo.lock);

@@ -6,6 +6,7 @@
 #include "cache/queue.h"
 
 enum { KIND_ALIGN = 128 };
+/* NOLINTNEXTLINE(readability-redundant-casting): else gcc warns that the enumerations differ */
 _Static_assert((int)STRIPE_KINDS == (int)KIND_SLOTS, "a thread's counters are by the slots of kinds");
 
 struct kind_table kind_table;

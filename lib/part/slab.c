@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 
-#define PAGE 4096u
-#define REGION_FIRST (1u * PAGE)
-#define REGION_MOST (64u * PAGE)
+#define PAGE ((size_t)4096)
+#define REGION_FIRST PAGE
+#define REGION_MOST (64 * PAGE)
 #define REGION_HEADER 64u
 #define LARGE_HEADER 64u
 #define QUICK_NS 20000000u

@@ -93,10 +93,10 @@ unsigned slab_class_of(size_t size);
 void *slab_alloc(struct slab *s, struct thread *t, size_t size) EXCLUDES(slab_role) NO_LOCK_HELD;
 
 /*
- * slab_retire(s, t, slot, class):
- * Give ${slot} back once no section under way can see it.  It must be unlinked.  Not in a section, no lock held.
+ * slab_retire(s, t, p, class):
+ * Give the slot ${p} back once no section under way can see it.  It must be unlinked.  Not in a section, no lock held.
  */
-void slab_retire(struct slab *s, struct thread *t, void *slot, unsigned class) EXCLUDES(slab_role) NO_LOCK_HELD;
+void slab_retire(struct slab *s, struct thread *t, void *p, unsigned class) EXCLUDES(slab_role) NO_LOCK_HELD;
 
 
 #endif

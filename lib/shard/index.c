@@ -247,7 +247,7 @@ uint32_t index_wanted(const struct index *x, uint32_t more)
 
     if (likely(entries <= x->most && entries >= x->least))
         return x->table->buckets;
-    return index_size(entries * 100 / (GROWN_PERCENT * INDEX_ENTRIES) + 1);
+    return index_size(entries * 100 / ((uint64_t)GROWN_PERCENT * INDEX_ENTRIES) + 1);
 }
 
 bool index_has_room(const struct index *x)

@@ -2,6 +2,7 @@
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict layers exports test refused litmus planted linear fiber mutation stress render
 # replay; and coverage, which counts for test/coverage/coverage.py.
+# Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber stress render replay.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -82,6 +83,14 @@ run_in() {
 plan_strict() {
     build strict-gcc
     build strict-clang
+}
+
+plan_static() {
+    local tool
+    for tool in guards gcc cppcheck tidy clang; do
+        build "static-$tool"
+    done
+    step run_steps static wrong-locking 60 pass test/static/check.sh "$(ask_make STRICT_CC_clang)"
 }
 
 plan_layers() {

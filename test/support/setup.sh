@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `instructions', `peers', `report' or `replay', with apt-get; asks nothing,
+# Install what is missing of LIST, `run', `check', `static', `instructions', `peers', `report' or `replay', with apt-get; asks nothing,
 # and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where it may not install (neither root nor sudo without a password), or there is
 # no apt-get, it names the command to type, and exits with 2.
 set -euo pipefail
@@ -8,6 +8,8 @@ set -euo pipefail
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
     libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils)
+check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd)
+static_packages=("${run_packages[@]}" clang clang-tidy cppcheck check)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
 replay_packages=(jq mawk)
@@ -42,8 +44,8 @@ has() {
     fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
     debian-handbook) has_handbook ;;
     clang) has_tsan clang-19 || has_tsan clang ;;
-    binutils) command -v objdump >/dev/null ;;
-    valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
+    binutils) clang-tidy) command -v objdump clang-tidy-19 || clang-tidy >/dev/null ;;
+    cppcheck valgrind | jq | zstd | python3) zstd) command -v "$1" >/dev/null ;;
     mawk) command -v awk >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
@@ -69,7 +71,9 @@ choose() {
     local package
     chosen=()
     for package in "${missing[@]}"; do
-        if [ "$package" != clang ]; then
+        if [ "$package" = clang-tidy ] && available clang-tidy-19; then
+            chosen+=(clang-tidy-19)
+        elif [ "$package" != clang ]; then
             chosen+=("$package")
         elif available clang-19 && available libclang-rt-19-dev; then
             chosen+=(clang-19 libclang-rt-19-dev)
@@ -95,12 +99,13 @@ for list in "$@"; do
     case $list in
     run) wanted+=("${run_packages[@]}") ;;
     check) wanted+=("${check_packages[@]}") ;;
+    static) wanted+=("${static_packages[@]}") ;;
     peers) wanted+=("${peers_packages[@]}") ;;
     instructions) wanted+=("${instructions_packages[@]}") ;;
     replay) wanted+=("${replay_packages[@]}") ;;
     report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 [present] run|check|instructions|peers|report|replay..." >&2
+        echo "usage: $0 [present] run|check|static|instructions|peers|report|replay..." >&2
         exit 2
         ;;
     esac

@@ -420,7 +420,7 @@ uint64_t id_of(const brim_ref *r)
     const value *v = brim_ref_value(r);
 
     EXPECT(v != NULL && v->magic == MAGIC_LIVE);
-    return v->id;
+    return v != NULL ? v->id : 0;
 }
 
 uint64_t found_id(brim_cache *c, uint64_t key)

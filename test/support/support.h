@@ -62,7 +62,7 @@ typedef struct value {
 
 value *value_new(uint64_t id, size_t cost);
 void value_discard(value *);            /* by the caller who still owns it */
-void value_destroy(void *value, size_t cost, void *arg);        /* as brim_kind.destroy; counts a second one as trouble */
+void value_destroy(void *p, size_t cost, void *arg);        /* as brim_kind.destroy; counts a second one as trouble */
 bool value_alive(const value *, uint64_t id);
 size_t values_made(void);
 size_t values_live(void);               /* made, and neither destroyed nor discarded */
@@ -97,10 +97,10 @@ typedef struct crew {
     unsigned count;
 } crew;
 
-void crew_start(crew *, unsigned count, crew_run *, void *arg);         /* they begin together */
+void crew_start(crew *c, unsigned count, crew_run *run, void *arg); /* they begin together */
 void crew_join(crew *);
-void crew_do(unsigned count, crew_run *, void *arg);                    /* start and join */
-void run_on_stack(size_t stack_bytes, crew_run *, void *arg);           /* one thread with that stack */
+void crew_do(unsigned count, crew_run *run, void *arg);             /* start and join */
+void run_on_stack(size_t stack_bytes, crew_run *run, void *arg);    /* one thread with that stack */
 
 typedef struct gate { pthread_mutex_t mutex; pthread_cond_t changed; bool reached, open; } gate;
 void gate_init(gate *);
