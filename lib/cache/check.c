@@ -124,13 +124,18 @@ bool brim_check(brim_cache *c, FILE *file)
 /* ---- Dump */
 
 /* Times that eviction has seen it used, up to 15. */
+static unsigned uses_locked(const struct entry *e) REQUIRES(rank_shard)
+{
+    return e->eviction & ENTRY_FREQUENCY;
+}
+
 static unsigned uses_of(brim_cache *c, const struct entry *e)
 {
     struct shard *sh = cache_shard(c, e->place);
     unsigned uses;
 
     shard_lock_to_look(sh);
-    uses = e->eviction & ENTRY_FREQUENCY;
+    uses = uses_locked(e);
     shard_unlock(sh);
     return uses;
 }

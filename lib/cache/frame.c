@@ -15,6 +15,11 @@ static uintptr_t stamp_for(uint64_t frame, uint8_t idle)
     return STAMP | (uintptr_t)(uint32_t)frame << STAMP_FRAME_SHIFT | (uintptr_t)idle << STAMP_IDLE_SHIFT;
 }
 
+static void set_stamp_locked(brim_cache *c, uint64_t frame, uint8_t idle) REQUIRES(rank_kind)
+{
+    atom_store_relaxed(&c->common.stamp, stamp_for(frame, idle));
+}
+
 uint64_t brim_next_frame(brim_cache *c)
 {
     uint64_t frame;
@@ -24,7 +29,7 @@ uint64_t brim_next_frame(brim_cache *c)
     kinds_lock(c);
     frame = atom_load_relaxed(&c->frame) + 1;
     atom_store_relaxed(&c->frame, frame);
-    atom_store_relaxed(&c->common.stamp, stamp_for(frame, stamp_idle(atom_load_relaxed(&c->common.stamp))));
+    set_stamp_locked(c, frame, stamp_idle(atom_load_relaxed(&c->common.stamp)));
     kinds_unlock(c);
     return frame;
 }
@@ -41,7 +46,7 @@ static uint8_t next_idle(brim_cache *c)
 
     kinds_lock(c);
     idle = (uint8_t)(stamp_idle(atom_load_relaxed(&c->common.stamp)) + 1);
-    atom_store_relaxed(&c->common.stamp, stamp_for(atom_load_relaxed(&c->frame), idle));
+    set_stamp_locked(c, atom_load_relaxed(&c->frame), idle);
     kinds_unlock(c);
     return idle;
 }

@@ -24,14 +24,20 @@ bool limits_fit(const struct brim_cache *c, const struct kind *k, size_t floor, 
 }
 
 /* Under the lock, so that two calls cannot promise the same to two kinds. */
+static bool set_if_fit_locked(struct brim_cache *c, struct kind *k, size_t floor, size_t ceiling) REQUIRES(rank_kind)
+{
+    if (!limits_fit(c, k, floor, ceiling))
+        return false;
+    limit_set(&k->limit, floor, ceiling);
+    return true;
+}
+
 static bool set_if_fit(struct brim_cache *c, struct kind *k, size_t floor, size_t ceiling)
 {
     bool fit;
 
     kinds_lock(c);
-    fit = limits_fit(c, k, floor, ceiling);
-    if (fit)
-        limit_set(&k->limit, floor, ceiling);
+    fit = set_if_fit_locked(c, k, floor, ceiling);
     kinds_unlock(c);
     return fit;
 }
@@ -58,6 +64,14 @@ static void unlock_all(struct brim_cache *c) UNLOCKS(rank_shard)
         lock_release(&c->shards[i].lock);
 }
 
+static void begin_locked(struct brim_cache *c, struct kind *k) REQUIRES(rank_shard, rank_kind)
+{
+    if (limit_counts(&k->limit))
+        return;
+    limit_begin(&k->limit, tally_amount(&k->values));
+    atom_store_relaxed(&c->common.limits, 1);
+}
+
 /*
  * From now on the sums are kept.  What is taken changes under a shard's mutex or in a window: it is begun while nobody
  * is in either.  What is linked by then is counted shard by shard.
@@ -66,10 +80,7 @@ static void begin_counting(struct brim_cache *c, struct kind *k)
 {
     lock_all(c);
     kinds_lock(c); /* beside changes of the limits */
-    if (!limit_counts(&k->limit)) {
-        limit_begin(&k->limit, tally_amount(&k->values));
-        atom_store_relaxed(&c->common.limits, 1);
-    }
+    begin_locked(c, k);
     kinds_unlock(c);
     unlock_all(c);
     for (unsigned i = 0; i < c->shard_count; i++) {

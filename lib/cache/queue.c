@@ -71,6 +71,11 @@ bool queue_push(brim_queue *q, struct entry *e)
     return taken;
 }
 
+static struct entry *pop_locked(brim_queue *q) REQUIRES(rank_queues)
+{
+    return entry_list_pop(&q->list);
+}
+
 /* Up to ${max}, the oldest first. */
 static size_t take(brim_queue *q, size_t max, struct entry_list *out)
 {
@@ -78,7 +83,7 @@ static size_t take(brim_queue *q, size_t max, struct entry_list *out)
     size_t n = 0;
 
     acquire();
-    while (n < max && (e = entry_list_pop(&q->list)) != NULL) {
+    while (n < max && (e = pop_locked(q)) != NULL) {
         entry_list_push(out, e);
         n++;
     }

@@ -6,17 +6,22 @@
 
 /* ---- The cache's end */
 
+/* Relaxed: the lock orders them. */
+static bool is_first_to_find_it_over_locked(struct brim_cache *c) REQUIRES(rank_limbo)
+{
+    if (atom_load_relaxed(&c->sections_over) || !limbo_is_quiet(&c->stripes))
+        return false;
+    atom_store_relaxed(&c->sections_over, 1);
+    return true;
+}
+
 /* Once, when the cache has been freed and no section is left in it.  The caller keeps it alive. */
 static void end_if_over(struct brim_cache *c)
 {
-    bool over = false;
+    bool over;
 
     limbo_lock(&c->limbo);
-    /* Relaxed: the lock orders them. */
-    if (!atom_load_relaxed(&c->sections_over) && limbo_is_quiet(&c->stripes)) {
-        atom_store_relaxed(&c->sections_over, 1);
-        over = true;
-    }
+    over = is_first_to_find_it_over_locked(c);
     limbo_unlock(&c->limbo);
     if (over)
         cache_drop_live(c, thread_self());

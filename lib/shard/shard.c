@@ -431,6 +431,13 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
     return n;
 }
 
+static void set_charge_locked(struct shard *sh, struct entry *e, size_t charge) REQUIRES(rank_shard)
+{
+    if (entry_is_linked(e))
+        atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + charge - entry_cost(e));
+    atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */
+}
+
 bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
                     struct thread *t, struct stripe *st, size_t *changed)
 {
@@ -442,11 +449,8 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
     shard_lock(sh);
     *changed = more = charge - entry_cost(e); /* wraps if it is less */
     enough = !charged || charge <= entry_cost(e) || more <= *reserved;
-    if (enough) {
-        atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */
-        if (entry_is_linked(e))
-            atom_store_relaxed(&sh->used, atom_load_relaxed(&sh->used) + more);
-    }
+    if (enough)
+        set_charge_locked(sh, e, charge);
     if (enough && charged) {
         shard_pin(st, e, more);
         stripe_add(st, reserved, 0 - more);
