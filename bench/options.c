@@ -122,10 +122,10 @@ static _Noreturn void print_version(void)
 
 uint64_t options_number(const char *option, const char *text, uint64_t min, uint64_t max)
 {
-    char *end;
+    char *end = NULL;
     errno = 0;
     const unsigned long long n = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
-    if (!isdigit((unsigned char)text[0]) || *end != '\0')
+    if (end == NULL || *end != '\0')
         bench_fail("--%s: '%s' is not a number", option, text);
     if (errno == ERANGE || n < min || n > max)
         bench_fail("--%s: %s is not between %llu and %llu", option, text, (unsigned long long)min, (unsigned long long)max);

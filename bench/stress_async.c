@@ -58,6 +58,7 @@ static void on_done(brim_ref *ref, int reason, void *arg)
 
 static void cancel(struct phase *p, struct async_wait *w)
 {
+    unsigned holders = 1;
     if (w->asked == NULL)
         return;
     if (brim_wait_cancel(w->wait)) {
@@ -66,11 +67,11 @@ static void cancel(struct phase *p, struct async_wait *w)
             stress_violation(p, "a wait for key %" PRIu64 " is canceled though it was told", w->asked->id);
         atomic_fetch_sub_explicit(&p->asked, 1, memory_order_relaxed);
         phase_event(p, EVENT_WAIT_CANCELED);
-        let_go(w->asked, 1);
+        holders = 2; /* nobody will be told */
     } else {
         phase_event(p, EVENT_WAIT_LATE);
     }
-    let_go(w->asked, 1);
+    let_go(w->asked, holders);
     *w = (struct async_wait){0};
 }
 

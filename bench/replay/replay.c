@@ -49,8 +49,10 @@ static void replay_cell(const struct replay_ask *ask, const struct cell *c, json
 static void replay_trace(const struct replay_ask *ask, const struct trace *t, json_t *results)
 {
     struct cell cell = {.trace = t, .work_total = work_total(t, ask->work), .capacity = ask->options->capacity};
-    if (ask->fractions == NULL)
+    if (ask->fractions == NULL) {
         replay_cell(ask, &cell, results);
+        return;
+    }
     for (size_t i = 0; i < ask->fraction_count; i++) {
         cell.fraction = ask->fractions[i];
         cell.capacity = share_of(t->footprint, cell.fraction);

@@ -109,7 +109,7 @@ static void add(struct loading *l, const struct request *r)
     check_work(l, r->has_work);
     t->keys[t->requests] = r->key;
     t->sizes[t->requests] = r->size;
-    if (r->has_work)
+    if (t->works != NULL)
         t->works[t->requests] = r->work;
     t->requests++;
     t->bytes += (double)r->size;

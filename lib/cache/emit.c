@@ -304,17 +304,23 @@ static void text_share(struct emit *o, const struct emit_label *l, const char *n
     text_line(o, l, name, value, "");
 }
 
-static void text_name(char *text, size_t size, const struct row *r, unsigned i)
+static void text_age(char *text, size_t size, unsigned i)
 {
     bool last = i == BRIM_AGES - 1;
     uint64_t ms = age_end(last ? i - 1 : i) / 1000000;
 
+    if (ms < 10000)
+        (void)snprintf(text, size, "age < %u.%03u s", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
+    else
+        (void)snprintf(text, size, "age %s %u s", last ? ">=" : "<", (unsigned)(ms / 1000));
+}
+
+static void text_name(char *text, size_t size, const struct row *r, unsigned i)
+{
     if (r->flags & CAUSES)
         (void)snprintf(text, size, "%s %s", r->name, causes[i]);
-    else if (r->flags & AGES && ms < 10000)
-        (void)snprintf(text, size, "age < %u.%03u s", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
     else if (r->flags & AGES)
-        (void)snprintf(text, size, "age %s %u s", last ? ">=" : "<", (unsigned)(ms / 1000));
+        text_age(text, size, i);
     else
         (void)snprintf(text, size, "%s", r->name);
 }

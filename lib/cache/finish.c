@@ -196,7 +196,7 @@ static brim_status end_claimed(brim_load *l, void *value, size_t cost, const bri
     }
     l->in.refs = out != NULL;
     status = load_finish(l, o != NULL ? l->spare : l->flight.entry, value, cost, &result);
-    if (result != NULL)
+    if (out != NULL)
         *out = ref_of(result);
     return status;
 }

@@ -41,7 +41,7 @@ static int find(const uint16_t slot[GHOST_RING + 1], uint16_t tag)
 {
     int16_t found = 0;
 
-    /* All fits in 16 bits, for 32 of them: NOLINTBEGIN(bugprone-too-small-loop-variable, bugprone-narrowing-conversions) */
+    /* NOLINTBEGIN(bugprone-too-small-loop-variable, bugprone-narrowing-conversions): 32 at the most */
     for (int16_t i = 0; i < GHOST_RING + 1; i++) {
         int16_t here = (slot[i] & 0xfff0) == tag ? (int16_t)(i + 1) : 0;
         found = here > found ? here : found;

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 
-enum { SAMPLES = 4, EVICTIONS = 16 /* in one hold of the mutex */, LEVELS = 3 };
+enum { SAMPLES = 4, EVICTIONS = 16 /* in one hold of the mutex */ };
 
 /* ---- Who may go */
 
@@ -149,12 +149,22 @@ static unsigned sample_locked(struct shard *sh, struct entry *sample[POLICY_SAMP
     return free;
 }
 
+/* The first of ${n} that can be. */
+static bool take_first_locked(struct shard *sh, struct entry *const e[], unsigned n, struct shard_sweep *w,
+                              struct stripe *st, struct entry_list *left) REQUIRES(rank_shard)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (take_locked(sh, e[i], true, w, st, left))
+            return true;
+    return false;
+}
+
 /* The worst of the pool, in the order of how the frame protects them. */
 static bool take_worst_locked(struct shard *sh, struct shard_sweep *w, struct stripe *st, struct entry_list *left)
     REQUIRES(rank_shard)
 {
-    struct entry *later[LEVELS][POLICY_POOL], *e;
-    unsigned n[LEVELS] = {0};
+    struct entry *inserted[POLICY_POOL], *used[POLICY_POOL], *e; /* by the frame: later */
+    unsigned n_inserted = 0, n_used = 0;
 
     while ((e = policy_next(&sh->policy)) != NULL) {
         unsigned level = level_of(sh, e);
@@ -165,16 +175,14 @@ static bool take_worst_locked(struct shard *sh, struct shard_sweep *w, struct st
         }
         if (spared(sh, w, e) || entry_is_held(e))
             continue;
-        if (unlikely(level > 0))
-            later[level][n[level]++] = e;
+        if (unlikely(level == 2))
+            used[n_used++] = e;
+        else if (unlikely(level == 1))
+            inserted[n_inserted++] = e;
         else if (take_locked(sh, e, true, w, st, left))
             return true;
     }
-    for (unsigned level = 1; level < LEVELS; level++)
-        for (unsigned i = 0; i < n[level]; i++)
-            if (take_locked(sh, later[level][i], true, w, st, left))
-                return true;
-    return false;
+    return take_first_locked(sh, inserted, n_inserted, w, st, left) || take_first_locked(sh, used, n_used, w, st, left);
 }
 
 /* The policy's choice among a sample and what it keeps from before. */
