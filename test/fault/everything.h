@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads that do everything at once in one cache, for tests that disturb them: values need no destruction, for a child
- * of fork may have been born in the middle of one.
+ * Threads that do everything at once in one cache, for tests that disturb them: values need no destruction, for a
+ * child of fork may have been born in the middle of one.
  */
 #ifndef TEST_FAULT_EVERYTHING_H
 #define TEST_FAULT_EVERYTHING_H
@@ -100,7 +100,8 @@ static inline void load_some(uint64_t x)
     o.timeout_ms = (x >> 20) % 3 == 0 ? 1 : -1;
     o.expected_cost = (x >> 22) % 2 * 10;
     s = brim_get_with(all.cache, BRIM_KEY(key), &o, load_one, NULL, &r);
-    EXPECT_MSG(s == BRIM_OK || s == BRIM_FAILED || (s == BRIM_TIMEOUT && o.timeout_ms == 1), "get: status %d", (int)s);
+    EXPECT_MSG(s == BRIM_OK || s == BRIM_FAILED || (s == BRIM_TIMEOUT && o.timeout_ms == 1), "get: status %d",
+               (int)s);
     EXPECT(r == NULL || brim_ref_value(r) == &all.value);
     brim_release(r);
 }

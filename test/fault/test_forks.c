@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Forks, again and again, among threads that do everything: loads, waits, groups, queues, listeners, limits, sections,
- * caches that come and go.  Each child uses its copy and frees it; the parent goes on (G12).
+ * Forks, again and again, among threads that do everything: loads, waits, groups, queues, listeners, limits,
+ * sections, caches that come and go.  Each child uses its copy and frees it; the parent goes on (G12).
  */
 #include "everything.h"
 #include "support/loads.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * membarrier(2) refused, from the start or later: the library notices, asks no more, and nothing goes before its readers
- * are done.  `make refused' runs the tests of sections in the same way.  Each try is a process of its own.
+ * membarrier(2) refused, from the start or later: the library notices, asks no more, and nothing goes before its
+ * readers are done.  `make refused' runs the tests of sections in the same way.  Each try is a process of its own.
  */
 #include "support/fault.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The nth call that the library makes fails, once or from then on, for each n, through every public function: with the
- * status that the header has for it, the value still the caller's, no memory lost, the cache whole, and as good as ever
- * once nothing fails.  test/support/faults.sh checks that no function is missing here.
+ * The nth call that the library makes fails, once or from then on, for each n, through every public function: with
+ * the status that the header has for it, the value still the caller's, no memory lost, the cache whole, and as good
+ * as ever once nothing fails.  test/support/faults.sh checks that no function is missing here.
  */
 #include "support/fault.h"
 #include "support/loads.h"
@@ -308,8 +308,8 @@ static bool claimed(brim_status s, brim_load *const *load)
     const brim_load *l = *load;
 
 
-    EXPECT_MSG(s == BRIM_CLAIMED ? l != NULL : (s == BRIM_NOMEM && failed_before() && l == NULL), "status %d, load %p",
-               (int)s, (const void *)l);
+    EXPECT_MSG(s == BRIM_CLAIMED ? l != NULL : (s == BRIM_NOMEM && failed_before() && l == NULL),
+               "status %d, load %p", (int)s, (const void *)l);
     return s == BRIM_CLAIMED;
 }
 
@@ -509,8 +509,9 @@ static void looking(brim_cache *c)
 }
 
 typedef void scenario(brim_cache *c);
-static scenario *const scenarios[] = {by_bytes, with_options, by_ref,   by_key,        by_slot,  many_at_once, borrowing,
-                                      getting,  claiming,     claiming_many, grouping, queueing, bounds,       looking};
+static scenario *const scenarios[] = {by_bytes,      with_options, by_ref,   by_key,   by_slot,
+                                      many_at_once,  borrowing,    getting,  claiming, claiming_many,
+                                      grouping,      queueing,     bounds,   looking};
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 /* With libc's memory, then with a user's: which makes no difference to threads. */
 enum { EACH = THREADS_BUILD ? SCENARIOS : 2 * SCENARIOS };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Time that stands still, jumps ahead, goes back, or is about to end: on the user's clock, by which entries and failures
- * age, and on the system's, by which calls wait.
+ * Time that stands still, jumps ahead, goes back, or is about to end: on the user's clock, by which entries and
+ * failures age, and on the system's, by which calls wait.
  */
 #include "support/fault.h"
 #include "support/loads.h"

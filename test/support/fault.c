@@ -100,7 +100,8 @@ FAULT(pthread_condattr_init, ENOMEM, (pthread_condattr_t * a), (a))
 FAULT(pthread_condattr_setclock, EINVAL, (pthread_condattr_t * a, clockid_t clock), (a, clock))
 FAULT(pthread_key_create, EAGAIN, (pthread_key_t * key, void (*end)(void *)), (key, end))
 FAULT(pthread_setspecific, ENOMEM, (pthread_key_t key, const void *p), (key, p))
-FAULT(pthread_atfork, ENOMEM, (void (*before)(void), void (*parent)(void), void (*child)(void)), (before, parent, child))
+FAULT(pthread_atfork, ENOMEM, (void (*before)(void), void (*parent)(void), void (*child)(void)),
+      (before, parent, child))
 FAULT(fflush, EOF, (FILE * file), (file))
 
 /* What was refused must not be used: it is none. */
@@ -185,7 +186,7 @@ long fault_syscall(long number, ...)
         errno = command == MEMBARRIER_PRIVATE_EXPEDITED ? EPERM : ENOSYS;
         return -1;
     }
-    return atomic_load(&membarrier.mode) == FAULT_MEMBARRIER_LIES ? 0 : syscall(number, command, flags, cpu);
+    return syscall(number, command, flags, cpu);
 }
 
 /* ---- Time */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Failures of what the library calls: test/fault/calls lists it, and tests of test/fault are linked with a library whose
- * calls come here.  Calls of the tests themselves do not.
+ * Failures of what the library calls: test/fault/calls lists it, and tests of test/fault are linked with a library
+ * whose calls come here.  Calls of the tests themselves do not.
  */
 #ifndef TEST_FAULT_H
 #define TEST_FAULT_H
@@ -20,9 +20,8 @@ extern const brim_allocator fault_allocator; /* a user's, which fails likewise *
 
 enum fault_membarrier {
     FAULT_MEMBARRIER_WORKS,
-    FAULT_MEMBARRIER_NEVER,  /* there is none */
-    FAULT_MEMBARRIER_LATER,  /* refused from the fourth barrier on, as by a sandbox */
-    FAULT_MEMBARRIER_LIES    /* it says that it works, and does nothing: tests must see that */
+    FAULT_MEMBARRIER_NEVER, /* there is none */
+    FAULT_MEMBARRIER_LATER   /* refused from the fourth barrier on, as by a sandbox */
 };
 void fault_membarrier(enum fault_membarrier); /* at first what FAULT_MEMBARRIER in the environment says by number */
 size_t fault_membarriers(void);               /* barriers that were asked for */

@@ -93,7 +93,8 @@ static bool panics(unsigned how, bool keys)
 
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        static char too_many_keys[] = "brim: too many keys on one entry", too_many_refs[] = "brim: too many refs on one entry";
+        static char too_many_keys[] = "brim: too many keys on one entry";
+        static char too_many_refs[] = "brim: too many refs on one entry";
         struct rlimit none = {0, 0};
 
         (void)setrlimit(RLIMIT_CORE, &none);
@@ -207,7 +208,8 @@ END_TEST
 START_TEST(epochs)
 {
     static const uint64_t ends[] = {UINT32_MAX - UINT64_C(5), INT64_MAX - UINT64_C(5)};
-    uint64_t k = KEY, before = atom_load_relaxed(&epoch_process.now), passed = atom_load_relaxed(&epoch_process.passed);
+    uint64_t before = atom_load_relaxed(&epoch_process.now), passed = atom_load_relaxed(&epoch_process.passed);
+    uint64_t k = KEY;
     uint64_t stamp;
     void *lent;
 
