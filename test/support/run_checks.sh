@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
-# Build and run groups of checks: strict layers exports test refused litmus planted linear fiber mutation stress render
-# replay; and coverage, which counts for test/coverage/coverage.py.
-# Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber stress render replay.
+# Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
+# render replay; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #

@@ -9,7 +9,6 @@ set -euo pipefail
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
     libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils)
-check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd)
 static_packages=("${run_packages[@]}" clang clang-tidy cppcheck check)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
