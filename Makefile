@@ -351,8 +351,8 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
-.PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover coverage stress soak instructions report \
-        mutation stress soak instructions report replay format clean
+.PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
+        coverage mutation stress soak prove instructions report replay format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \

@@ -44,8 +44,9 @@ has() {
     fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
     debian-handbook) has_handbook ;;
     clang) has_tsan clang-19 || has_tsan clang ;;
-    binutils) clang-tidy) command -v objdump clang-tidy-19 || clang-tidy >/dev/null ;;
-    cppcheck valgrind | jq | zstd | python3) zstd) command -v "$1" >/dev/null ;;
+    binutils) command -v objdump >/dev/null ;;
+    clang-tidy) command -v clang-tidy-19 >/dev/null || command -v clang-tidy >/dev/null ;;
+    cppcheck | valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
     mawk) command -v awk >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
