@@ -84,7 +84,7 @@ void plan_make(struct plan *p, const struct texts *t, size_t pages, struct fonts
     for (size_t i = 0; i < work.n; i++) {
         work.orders[i].doc = &t->docs[i / N_ZOOMS];
         work.orders[i].size = ZOOMS[i % N_ZOOMS];
-        work.orders[i].share = (double)(i % N_ZOOMS) / (double)(int)N_ZOOMS;
+        work.orders[i].share = (double)(i % N_ZOOMS) / (double)N_ZOOMS;
     }
     deal_pages(p, &work, t->n);
     run_workers(&work, fonts, threads);

@@ -36,7 +36,7 @@ static outfile *write_page(const char *path, const uint8_t *pixels) {
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     for (int y = 0; y < PAGE_HEIGHT; y++)
-        png_write_row(png, pixels + y * PAGE_WIDTH);
+        png_write_row(png, pixels + (size_t)y * PAGE_WIDTH);
     png_write_end(png, info);
     png_destroy_write_struct(&png, &info);
     outfile_finish(o);

@@ -48,7 +48,7 @@ void progress_within(double part) {
     if (!bar.terminal || now_ns() - bar.began < PATIENCE_NS)
         return;
     share = ((double)bar.done - 1 + (part < 1 ? part : 1)) / (double)bar.steps;
-    filled = (int)(share * (double)(int)BAR);
+    filled = (int)(share * (double)BAR);
     fprintf(stderr, "\r[%.*s%*s] %3d%% %-20s", filled, full, BAR - filled, "", (int)(share * 100), bar.what);
     bar.shown = true;
 }

@@ -148,10 +148,10 @@ static struct {
 
 static __attribute__((constructor)) void read_environment(void)
 {
-    const char *mode = getenv("FAULT_MEMBARRIER");
+    const char *mode = getenv("FAULT_MEMBARRIER"); /* NOLINT(concurrency-mt-unsafe): before main there is one thread */
 
     if (mode != NULL)
-        fault_membarrier((enum fault_membarrier)atoi(mode));
+        fault_membarrier((enum fault_membarrier)strtol(mode, NULL, 10));
 }
 
 void fault_membarrier(enum fault_membarrier mode) { atomic_store(&membarrier.mode, (int)mode); }
