@@ -435,6 +435,10 @@ soak: ## half an hour, or HOURS: everything at once in one process, in which mem
 	build/release/brim-bench stress --soak --threads 8 --seconds $$(awk 'BEGIN { print $(HOURS) * 3600 }') --seed $(STRESS_SEED) \
 	    --json build/soak.json
 
+prove: ## reach the figures of a release, or those in FIGURES, which takes hours; print them and write docs/PROOF.md
+	@$(SET_UP) check static
+	@test/proof/prove.sh $(FIGURES)
+
 instructions: ## count the instructions of each operation, in caches of a thousand to ten million entries
 	@$(SET_UP) instructions
 	@$(MAKE) --no-print-directory build/release/brim-instructions
