@@ -192,7 +192,7 @@ plan_coverage() {
     find build/coverage-* -name '*.gcda' -delete 2>/dev/null
     for test in $(ask_make COVERAGE_TESTS); do
         variant=${test#build/}
-        run_in "${variant%%/*}" "${test#build/*/}" 120 "$test"
+        run_in "${variant%%/*}" "${test#build/*/}" 600 "$test"
     done
 }
 
