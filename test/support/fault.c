@@ -116,12 +116,12 @@ int fault_pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a);
 
 int fault_pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
 {
-    return fails() ? refuse(m, sizeof *m) : pthread_mutex_init(m, a);
+    return fails() ? refuse(m, sizeof(pthread_mutex_t)) : pthread_mutex_init(m, a);
 }
 
 int fault_pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a)
 {
-    return fails() ? refuse(c, sizeof *c) : pthread_cond_init(c, a);
+    return fails() ? refuse(c, sizeof(pthread_cond_t)) : pthread_cond_init(c, a);
 }
 
 ssize_t fault_getrandom(void *p, size_t n, unsigned flags);
