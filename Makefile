@@ -24,10 +24,13 @@ BENCH_SRC := $(sort $(wildcard bench/*.c) $(filter-out $(PEER_C_ALL),$(wildcard 
 RENDER_SRC := $(sort $(wildcard bench/render/*.c))
 INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
-TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /*.c,unit guarantee model fault))))
+TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /test_*.c,unit guarantee model fault))))
+MODEL_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard test/model/*.c)))
+FUZZ_SRC := $(sort $(wildcard test/fuzz/*.c))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
 FIBER_SRC := $(sort $(wildcard test/fiber/*.c))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(TEST_SRC) $(FIBER_SRC) $(wildcard test/linear/*.c)
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(MODEL_SRC) $(TEST_SRC) \
+           $(FIBER_SRC) $(wildcard test/linear/*.c)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
@@ -116,7 +119,8 @@ flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
             $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
             $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
-            -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))
+            $(if $(filter test/fuzz/%,$1),-Iinclude -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
+            -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))
 
 # ---- Rules --------------------------------------------------------------------------------------------------
 
@@ -184,6 +188,8 @@ $(FAULT_TESTS:%=build/$1/%): build/$1/obj/libfaulty.a
 .PHONY: refused-$1
 refused-$1: $(REFUSED:%=build/$1/test/refused/%)
 $(REFUSED:%=build/$1/test/refused/%): build/$1/obj/libfaulty.a
+
+build/$1/test/model/test_model: $(MODEL_SRC:%.c=build/$1/obj/%.o)
 $(TESTS:%=build/$1/%): build/$1/%: build/$1/obj/%.o $(SUPPORT_SRC:%.c=build/$1/obj/%.o)
 	@mkdir -p $$(@D)
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(CHECK_LIBS) -lm -pthread
@@ -276,6 +282,31 @@ $(foreach p,$(PLANTS),$(eval $(call litmus_rule,$(basename $p),$(suffix $p),$$(P
 programs-litmus: $(LITMUS:%=build/litmus/%)
 programs-planted: $(PLANTS:%=build/litmus/%)
 
+# Fuzzers lie below build/fuzz, with a library that tells the fuzzer which code was run: without its comparisons, which
+# would cost half the time.  Programs that end at a wrong input are to go on (test/fuzz/attempt.h).
+$(eval $(call lazy,CC_fuzz,test/support/find_cc.sh -fsanitize=fuzzer-no-link clang-19 clang))
+LINK_fuzz = $(CC_fuzz)
+FLAGS_fuzz := -O2 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+              -fno-sanitize-coverage=trace-cmp,indirect-calls
+$(eval $(call variant_rules,fuzz))
+FUZZERS := operations trace text options
+WRAP_EXIT := -Wl,--wrap=exit,--wrap=_Exit
+fuzz_objects = $(patsubst %,build/fuzz/obj/%.o,$1)
+build/fuzz/operations: $(call fuzz_objects,test/fuzz/operations test/fuzz/pool $(MODEL_SRC:.c=)) build/fuzz/libbrim.a
+build/fuzz/trace: FUZZ_LIBS = $(WRAP_EXIT) $(BENCH_LIBS)
+build/fuzz/trace: $(call fuzz_objects,test/fuzz/trace test/fuzz/attempt \
+                  $(addprefix bench/,fail progress latency $(addprefix replay/,trace lines request source keyset)))
+build/fuzz/text: FUZZ_LIBS = $(WRAP_EXIT) $(RENDER_LIBS)
+build/fuzz/text: $(call fuzz_objects,test/fuzz/text test/fuzz/attempt $(addprefix bench/render/, \
+                 texts html plain doc readfile utf8 untranslated diag progress outfile must))
+build/fuzz/options: FUZZ_LIBS = $(WRAP_EXIT) $(BENCH_LIBS)
+build/fuzz/options: $(call fuzz_objects,test/fuzz/options test/fuzz/attempt $(addprefix bench/, \
+                    options workloads fail replay/ask $(addprefix render/,cli diag progress outfile must))) build/fuzz/libbrim.a
+$(FUZZERS:%=build/fuzz/%):
+	$(CC_fuzz) $(FLAGS_fuzz) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(FUZZ_LIBS) -lm -pthread
+.PHONY: programs-fuzz
+programs-fuzz: $(FUZZERS:%=build/fuzz/%)
+
 # $(call strict_rules,COMPILER)
 define strict_rules
 .PHONY: strict-$1
@@ -352,7 +383,7 @@ HOURS ?= 0.5
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
-        coverage mutation stress soak prove instructions report replay format clean
+        coverage mutation fuzz stress soak prove instructions report replay format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -366,9 +397,9 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests in all variants, litmus, planted bugs, histories, fibers, mutants, stress
+check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz
 	@$(SET_UP) check
-	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render replay
+	@$(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render replay fuzz
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check
@@ -438,6 +469,10 @@ soak: ## half an hour, or HOURS: everything at once in one process, in which mem
 prove: ## reach the figures of a release, or those in FIGURES, which takes hours; print them and write docs/PROOF.md
 	@$(SET_UP) check static
 	@test/proof/prove.sh $(FIGURES)
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS (60), or FUZZ_RUNS inputs
+	@$(SET_UP) fuzz
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(RUN_CHECKS) fuzz
 
 instructions: ## count the instructions of each operation, in caches of a thousand to ten million entries
 	@$(SET_UP) instructions

@@ -132,10 +132,15 @@ uint64_t options_number(const char *option, const char *text, uint64_t min, uint
     return n;
 }
 
+bool options_is_decimal(const char *text)
+{
+    return (isdigit((unsigned char)text[0]) || text[0] == '.') && strpbrk(text, "xX") == NULL;
+}
+
 static double parse_real(const char *option, const char *text, double min, double max)
 {
     char *end = NULL;
-    const double x = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;
+    const double x = options_is_decimal(text) ? strtod(text, &end) : -1;
     if (end == NULL || end == text || *end != '\0' || !isfinite(x))
         bench_fail("--%s: '%s' is not a number", option, text);
     if (x < min || x > max)
@@ -196,6 +201,8 @@ static void take_all(struct options *o, int argc, char **argv, const struct opti
     while ((letter = getopt_long(argc, argv, ":", table, NULL)) != -1) {
         if (letter == ':')
             bench_fail("%s needs a value", argv[optind - 1]);
+        if (letter == '?' && optopt != 0)
+            bench_fail("unknown option -%c (see --help)", optopt);
         if (letter == '?')
             bench_fail("unknown option %s (see --help)", argv[optind - 1]);
         take_option(o, letter, optarg);

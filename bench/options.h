@@ -35,4 +35,7 @@ void options_parse(struct options *, int argc, char **argv);
 
 /* The number that is given for --${option}; bad input ends the program. */
 uint64_t options_number(const char *option, const char *text, uint64_t min, uint64_t max);
+
+/* Whether it may begin a number for strtod, which also reads hexadecimal ones and words. */
+bool options_is_decimal(const char *text);
 #endif

@@ -23,20 +23,25 @@ static const char *const LANGUAGES[] = {"en-US", "de-DE", "fr-FR", "es-ES", "it-
                                         "ru-RU", "el-GR", "vi-VN", "pt-BR", "tr-TR", "nb-NO"};
 enum { N_LANGUAGES = sizeof LANGUAGES / sizeof *LANGUAGES };
 
+void texts_read(struct doc *d, const char *name, const char *data, size_t len) {
+    size_t bad = utf8_bad((const unsigned char *)data, len);
+    size_t skip = len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+
+    if (bad < len)
+        die("%s: not UTF-8 text at byte %zu", name, bad);
+    if (html_looks_like(data + skip, len - skip))
+        html_read(d, name, data + skip, len - skip);
+    else
+        plain_read(d, data + skip, len - skip);
+}
+
 static void read_into(struct doc *d, const char *path) {
-    size_t len, bad, skip;
+    size_t len;
     char *data = readfile(path, MAX_FILE, &len);
 
     if (!data)
         die("cannot read %s: %s", path, strerror(errno));
-    bad = utf8_bad((const unsigned char *)data, len);
-    if (bad < len)
-        die("%s: not UTF-8 text at byte %zu", path, bad);
-    skip = len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    if (html_looks_like(data + skip, len - skip))
-        html_read(d, path, data + skip, len - skip);
-    else
-        plain_read(d, data + skip, len - skip);
+    texts_read(d, path, data, len);
     free(data);
 }
 

@@ -3,7 +3,6 @@
 
 #include "../fail.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +35,7 @@ static void take_work(struct replay_ask *ask, const char *text)
 static double parse_fraction(const char *text)
 {
     char *end = NULL;
-    const double x = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : 0;
+    const double x = options_is_decimal(text) ? strtod(text, &end) : 0;
     if (end == NULL || end == text || *end != '\0')
         bench_fail("--fraction: '%s' is not a number", text);
     if (!(x > 0 && x <= 1))

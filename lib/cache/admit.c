@@ -550,12 +550,16 @@ static brim_status take_of_kind(struct admission *a)
     return BRIM_OK;
 }
 
-static brim_status admit_to_cache(struct admission *a, struct claim *claim)
+/* Before its kind evicts anything for it. */
+static bool is_too_big(const struct admission *a)
 {
     size_t capacity = budget_capacity(&a->cache->budget);
 
-    if (a->charge > capacity || capacity == 0)
-        return BRIM_TOO_BIG;
+    return a->charge > capacity || capacity == 0;
+}
+
+static brim_status admit_to_cache(struct admission *a, struct claim *claim)
+{
     if (claim->have > 0 && claim->have >= a->charge) {
         give_up(claim, a->charge);
         return BRIM_OK;
@@ -573,7 +577,7 @@ brim_status admit(struct admission *a)
 
     a->keep_old = true;
     a->counted = false;
-    status = take_of_kind(a);
+    status = is_too_big(a) ? BRIM_TOO_BIG : take_of_kind(a);
     if (status == BRIM_OK)
         status = admit_to_cache(a, &claim);
     if (status != BRIM_OK) {

@@ -72,7 +72,9 @@ static brim_status try_publish(struct brim_load *l, struct entry *e, size_t cost
     a.now = cache_now_for_ages(l->cache);
     status = admit_load(l, &a, cost);
     if (status == BRIM_OK)
-        return publish(l, &a, e, taken, told, left);
+        status = publish(l, &a, e, taken, told, left);
+    if (status != BRIM_TOO_BIG && status != BRIM_FULL)
+        return status;
     kind_count(l->in.kind, a.by.t, refused, 1);
     kind_count(l->in.kind, a.by.t, too_big, status == BRIM_TOO_BIG);
     return status;

@@ -289,6 +289,20 @@ static brim_status wrap(brim_cache *c, void *value, size_t cost, const brim_entr
     return BRIM_OK;
 }
 
+/* Taken in any case, and wanted by nobody: destroyed, with its key.  False: no memory. */
+static bool end_unwanted(const struct insertion *in)
+{
+    struct thread *t = thread_self();
+    struct entry *e = make_entry(in, t, 0);
+
+    if (e == NULL)
+        return false;
+    kind_taken(in->kind, t);
+    wrap_entry(in, e, in->cost);
+    find_let_go(e);
+    return true;
+}
+
 static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, void *value, size_t cost,
                                 const brim_entry_options *o, bool wrap_refused, brim_ref **out)
 {
@@ -308,14 +322,9 @@ static brim_status insert_bytes(brim_cache *c, const void *key, size_t key_len, 
         in.extra.groups = 0;
     in.refs = out != NULL;
     status = insert_run(&in);
-    if (status == BRIM_EXISTS && wrap_refused) { /* taken in any case, and wanted by nobody */
-        brim_ref *unwanted;
-        brim_status wrapped = wrap(c, value, cost, o, &unwanted);
-        if (wrapped != BRIM_OK) {
-            find_let_go(in.result);
-            return wrapped;
-        }
-        find_let_go(entry_of_ref(unwanted));
+    if (status == BRIM_EXISTS && wrap_refused && !end_unwanted(&in)) {
+        find_let_go(in.result);
+        return BRIM_NOMEM;
     }
     if (out != NULL && in.result != NULL)
         *out = ref_of(in.result);

@@ -127,7 +127,7 @@ bool brim_release_with(brim_ref *ref, unsigned flags)
         entry_forget_use(e);
     c = cache_of(e);
     if ((flags & BRIM_REMOVE_IF_LAST) &&
-        shard_remove_if_last(cache_shard(c, e->place), e, caller_of(c).st, &left, &forgotten)) {
+        shard_remove_if_last(cache_shard(c, e->place), e, cache_now_for_ages(c), caller_of(c).st, &left, &forgotten)) {
         load_free(forgotten);
         dispose(&left, NULL);
         return true;

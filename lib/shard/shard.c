@@ -402,7 +402,7 @@ enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *k
     return state;
 }
 
-bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left,
+bool shard_remove_if_last(struct shard *sh, struct entry *e, uint64_t now, struct stripe *st, struct entry_list *left,
                           struct flight **forgotten)
 {
     bool last;
@@ -410,10 +410,12 @@ bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, 
     shard_lock(sh);
     last = entry_remove_last(e);
     if (last) {
-        overtake_of_locked(sh, e, forgotten);
+        enum extra_state state = shard_look_locked(e, now);
+        if (state == EXTRA_FRESH) /* else what is loaded is newer */
+            overtake_of_locked(sh, e, forgotten);
         shard_count_pins(st, e, ENTRY_UNPIN);
         index_remove_locked(&sh->index, e);
-        shard_leave_locked(sh, e, BRIM_REMOVED, false, st, left);
+        shard_leave_locked(sh, e, shard_cause(state, BRIM_REMOVED), false, st, left);
         count_out(sh);
     }
     shard_unlock(sh);

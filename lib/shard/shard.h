@@ -211,10 +211,11 @@ enum extra_state shard_remove_key(struct shard *sh, uint64_t hash, const void *k
     EXCLUDES(rank_shard);
 
 /*
- * shard_remove_if_last(sh, e, st, left, forgotten):
- * Give back the caller's hold on ${e} and remove it, if nobody else holds it.  False: nothing changed.
+ * shard_remove_if_last(sh, e, now, st, left, forgotten):
+ * Give back the caller's hold on ${e} and remove it, if nobody else holds it; a stale one leaves for that cause.
+ * False: nothing changed.
  */
-bool shard_remove_if_last(struct shard *sh, struct entry *e, struct stripe *st, struct entry_list *left,
+bool shard_remove_if_last(struct shard *sh, struct entry *e, uint64_t now, struct stripe *st, struct entry_list *left,
                           struct flight **forgotten) EXCLUDES(rank_shard);
 
 /* What a sweep takes. */

@@ -1577,6 +1577,33 @@ START_TEST(test_groups_come_and_go_among_threads)
 }
 END_TEST
 
+/* What is loaded meanwhile is newer, and is published. */
+START_TEST(test_groups_a_stale_value_released_for_good_leaves_for_its_cause)
+{
+    brim_options o = left_options(1000, 1);
+    brim_cache *c = make_cache(&o);
+    brim_group *g = brim_group_new(c);
+    brim_ref *old = NULL, *none = NULL;
+    brim_load *load = NULL;
+    uint64_t key = 1;
+    brim_entry_options e;
+
+    brim_entry_options_init(&e);
+    e.group = g;
+    ck_assert_int_eq(put_with(c, key, 1, 10, &e, &old), BRIM_OK);
+    brim_group_invalidate(g);
+    ck_assert_int_eq(brim_claim(c, BRIM_KEY(key), 0, &none, &load), BRIM_CLAIMED);
+    ck_assert(brim_release_with(old, BRIM_REMOVE_IF_LAST));
+    ck_assert_uint_eq(left_by(BRIM_INVALIDATED), 1);
+    ck_assert_uint_eq(left_by(BRIM_REMOVED), 0);
+    ck_assert(brim_load_is_wanted(load));
+    ck_assert_int_eq(brim_load_finish(load, value_new(2, 10), 10, NULL), BRIM_OK);
+    ck_assert_uint_eq(found_id(c, key), 2);
+    brim_group_drop(g);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("groups");
@@ -1613,6 +1640,7 @@ int main(void)
     tcase_add_loop_test(tc, test_groups_eviction_takes_the_stale_first, 1, 5);
     tcase_add_test(tc, test_groups_a_value_as_large_as_the_cache_finds_room_among_the_stale);
     tcase_add_loop_test(tc, test_groups_the_listener_hears_of_each_once_however_it_leaves, 0, 5);
+    tcase_add_test(tc, test_groups_a_stale_value_released_for_good_leaves_for_its_cause);
     tcase_add_loop_test(tc, test_groups_a_load_claimed_before_an_invalidation_does_not_publish, 0, 2);
     tcase_add_test(tc, test_groups_a_load_claimed_after_an_invalidation_publishes);
     tcase_add_loop_test(tc, test_groups_a_load_is_overtaken_by_those_of_its_claim_and_of_its_finish, 0, 3);

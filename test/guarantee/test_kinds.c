@@ -1130,6 +1130,20 @@ START_TEST(test_kinds_ceilings_that_two_caches_get_at_once_hold)
 }
 END_TEST
 
+START_TEST(test_kinds_a_capacity_of_0_is_too_big_whatever_the_ceiling)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *held = NULL;
+
+    ck_assert_int_eq(put_ref(c, 1, 1, 50, &held), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, NULL, 0, 20), BRIM_FULL);
+    ck_assert_int_eq(brim_set_capacity(c, 0), BRIM_FULL);
+    ck_assert_int_eq(put(c, 2, 2, 0), BRIM_TOO_BIG);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("kinds");
@@ -1145,6 +1159,7 @@ int main(void)
     tcase_add_loop_test(tc, test_kinds_with_its_ceiling_held_a_kind_gets_full, 0, SHARD_COUNTS);
     tcase_add_loop_test(tc, test_kinds_a_value_above_its_ceiling_is_refused, 0, SHARD_COUNTS);
     tcase_add_test(tc, test_kinds_replacing_within_a_ceiling);
+    tcase_add_test(tc, test_kinds_a_capacity_of_0_is_too_big_whatever_the_ceiling);
     tcase_add_loop_test(tc, test_kinds_a_cost_set_later_stays_below_the_ceiling, 0, SHARD_COUNTS);
     tcase_add_test(tc, test_kinds_wrapped_values_are_no_part_of_a_ceiling);
     tcase_add_test(tc, test_kinds_values_waiting_for_a_section_are_part_of_a_ceiling);

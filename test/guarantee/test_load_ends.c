@@ -1029,6 +1029,27 @@ START_TEST(test_load_claimed_after_an_invalidation_is_wanted_though_asked_for_be
 }
 END_TEST
 
+START_TEST(test_load_refused_for_want_of_an_entry_is_counted)
+{
+    brim_options o = value_options(1000);
+    brim_ref *held = NULL, *none = NULL;
+    brim_load *load = NULL;
+    uint64_t key = 2;
+    brim_cache *c;
+
+    o.max_entries = 1;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, 10, &held), BRIM_OK);
+    ck_assert_int_eq(brim_claim(c, BRIM_KEY(key), 0, &none, &load), BRIM_CLAIMED);
+    ck_assert_int_eq(brim_load_finish(load, value_new(2, 10), 10, NULL), BRIM_FULL);
+    ck_assert_uint_eq(stats_of(c).refused, 1);
+    ck_assert_uint_eq(stats_of(c).too_big, 0);
+    ck_assert_uint_eq(stats_of(c).loads, 1);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("load_ends");
@@ -1054,6 +1075,7 @@ int main(void)
     tcase_add_test(tc, test_load_without_memory_the_loader_does_not_run);
     tcase_add_test(tc, test_load_the_nth_allocation_fails);
     tcase_add_test(tc, test_load_finishing_needs_no_memory);
+    tcase_add_test(tc, test_load_refused_for_want_of_an_entry_is_counted);
     tcase_add_test(tc, test_load_finish_with_a_new_kind_without_memory);
     tcase_add_test(tc, test_load_that_hits_needs_no_memory_for_a_new_kind);
     tcase_add_test(tc, test_load_failures_that_are_over_make_way_for_later_ones);

@@ -758,11 +758,42 @@ START_TEST(test_rules_uncharged_is_what_wrapped_values_cost_in_the_end)
 }
 END_TEST
 
+static size_t unwanted_key_len;
+static uint64_t unwanted_key;
+
+static void destroy_unwanted(const void *key, size_t len, void *v, size_t cost, void *arg)
+{
+    unwanted_key_len = key != NULL ? len : 0;
+    if (key != NULL && len == sizeof unwanted_key)
+        memcpy(&unwanted_key, key, len);
+    value_destroy(v, cost, arg);
+}
+
+START_TEST(test_rules_what_insert_or_wrap_destroys_has_its_key)
+{
+    static const brim_kind kind = {.size = sizeof(brim_kind), .destroy_entry = destroy_unwanted};
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options e;
+    uint64_t key = 7;
+
+    brim_entry_options_init(&e);
+    e.kind = &kind;
+    e.only_if_absent = true;
+    ck_assert_int_eq(put(c, key, 1, 10), BRIM_OK);
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY(key), value_new(2, 10), 10, &e, NULL), BRIM_EXISTS);
+    ck_assert_uint_eq(unwanted_key_len, sizeof key);
+    ck_assert_uint_eq(unwanted_key, key);
+    ck_assert_uint_eq(stats_of(c).values, 1);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("rules");
 
     tcase_add_test(tc, test_rules_listener_is_told_each_cause);
+    tcase_add_test(tc, test_rules_what_insert_or_wrap_destroys_has_its_key);
     tcase_add_test(tc, test_rules_listener_runs_before_the_call_returns_and_the_value_is_held);
     tcase_add_test(tc, test_rules_wrapped_values_are_not_announced);
     tcase_add_test(tc, test_rules_null_is_the_handle_of_nothing);

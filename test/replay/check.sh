@@ -195,7 +195,7 @@ refuse_command_lines() {
     for fraction in 0 0.0 1.01 7; do
         bad "--fraction: $fraction is not above 0 and at most 1" replay small.txt --fraction "$fraction"
     done
-    for fraction in -1 x 0.1x nan inf ' 1'; do
+    for fraction in -1 x 0.1x nan inf ' 1' 0x1 0x.8p0; do
         bad "--fraction: '$fraction' is not a number" replay small.txt --fraction 0.5,"$fraction"
     done
     for list in '' ',' '0.1,,0.2' '0.1,'; do
@@ -208,6 +208,7 @@ refuse_command_lines() {
     bad "--work: 'all' is neither random nor none" replay small.txt --fraction 1 --work all
     bad '--shards: 0 is not between 1 and 65536' replay small.txt --fraction 1 --shards 0
     bad '--threads: 0 is not between 1 and 4096' replay small.txt --fraction 1 --threads 0
+    bad 'unknown option -q \(see --help\)' replay small.txt --fraction 1 -qr
     bad 'unknown option --seconds \(see --help\)' replay small.txt --fraction 1 --seconds 5
     bad "unknown command 'repeat': run, peers, stress or replay \(see --help\)" repeat small.txt
     bad "what is 'small.txt'\? \(see --help\)" stress small.txt

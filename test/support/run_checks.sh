@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -10,6 +10,9 @@
 #                  for `stress'
 # MUTATION_SAMPLE, MUTATION_SEED
 #                  how many mutants `mutation' draws, and which (100, 1)
+# FUZZ_SECONDS     for `fuzz': so long each (12)
+# FUZZ_RUNS        or so many inputs each; 0: no new ones
+# FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # JOBS             how many steps run at a time (one for each processor)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -220,6 +223,19 @@ plan_replay() {
     build build/asan/brim-bench
     run_in tsan replay 120 test/replay/check.sh build/tsan/brim-bench threads
     run_in asan replay 120 test/replay/check.sh build/asan/brim-bench
+}
+
+# What was found before, and what was once wrong, and then new inputs, from a fixed seed.
+plan_fuzz() {
+    local fuzzer
+    if ! test/support/setup.sh present fuzz | grep -qx clang; then
+        echo 'fuzz is left out: no clang with libFuzzer (clang-19 and libclang-rt-19-dev)'
+        return 0
+    fi
+    for fuzzer in $(ask_make FUZZERS); do
+        build "build/fuzz/$fuzzer"
+        step run_steps fuzz "$fuzzer" $((${FUZZ_SECONDS:-12} * 4 + 600)) pass test/fuzz/run.sh "$fuzzer"
+    done
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `static', `instructions', `peers', `report' or `replay', with apt-get;
-# asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where it may
-# not install (neither root nor sudo without a password), or there is no apt-get, it names the command to type, and exits
-# with 2.
+# Install what is missing of LIST, `run', `check', `static', `fuzz', `instructions', `peers', `report' or `replay', with
+# apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where
+# it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command to type, and
+# exits with 2.
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
     libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
 check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils)
 static_packages=("${run_packages[@]}" clang clang-tidy cppcheck check)
+fuzz_packages=("${run_packages[@]}" clang check zstd)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
 replay_packages=(jq mawk)
@@ -22,6 +23,14 @@ has_tsan() {
     local out status=0
     out=$(mktemp)
     echo 'int main(void) { return 0; }' | "$1" -fsanitize=thread -x c - -o "$out" >/dev/null 2>&1 || status=1
+    rm -f "$out"
+    return "$status"
+}
+has_fuzzer() {
+    local out status=0
+    out=$(mktemp)
+    echo 'int LLVMFuzzerTestOneInput(const char *p, __SIZE_TYPE__ n) { return p == 0 && n; }' |
+        "$1" -fsanitize=fuzzer,address -x c - -o "$out" >/dev/null 2>&1 || status=1
     rm -f "$out"
     return "$status"
 }
@@ -43,7 +52,7 @@ has() {
     fonts-dejavu-core) has_font DejaVuSans.ttf ;;
     fonts-dejavu-extra) has_font DejaVuSerif-Italic.ttf ;;
     debian-handbook) has_handbook ;;
-    clang) has_tsan clang-19 || has_tsan clang ;;
+    clang) { has_tsan clang-19 && has_fuzzer clang-19; } || { has_tsan clang && has_fuzzer clang; } ;;
     binutils) command -v objdump >/dev/null ;;
     clang-tidy) command -v clang-tidy-19 >/dev/null || command -v clang-tidy >/dev/null ;;
     cppcheck | valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
@@ -101,12 +110,13 @@ for list in "$@"; do
     run) wanted+=("${run_packages[@]}") ;;
     check) wanted+=("${check_packages[@]}") ;;
     static) wanted+=("${static_packages[@]}") ;;
+    fuzz) wanted+=("${fuzz_packages[@]}") ;;
     peers) wanted+=("${peers_packages[@]}") ;;
     instructions) wanted+=("${instructions_packages[@]}") ;;
     replay) wanted+=("${replay_packages[@]}") ;;
     report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 [present] run|check|static|instructions|peers|report|replay..." >&2
+        echo "usage: $0 [present] run|check|static|fuzz|instructions|peers|report|replay..." >&2
         exit 2
         ;;
     esac

@@ -102,10 +102,10 @@ START_TEST(remove_if_last)
     link_new(0, 1, 10);
     e = find(1);
     ck_assert_ptr_eq(find(1), e);
-    ck_assert(!shard_remove_if_last(&sh, e, st, &left, &forgotten));
+    ck_assert(!shard_remove_if_last(&sh, e, 0, st, &left, &forgotten));
     ck_assert_uint_eq(release(e), 0);
     expect_sums(10, 1, 10);
-    ck_assert(shard_remove_if_last(&sh, e, st, &left, &forgotten));
+    ck_assert(shard_remove_if_last(&sh, e, 0, st, &left, &forgotten));
     ck_assert_ptr_eq(entry_list_pop(&left), e);
     ck_assert(entry_is_dead(e));
     expect_sums(0, 0, 0);
