@@ -32,7 +32,7 @@ FIBER_SRC := $(sort $(wildcard test/fiber/*.c))
 SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(MODEL_SRC) $(TEST_SRC) \
            $(FIBER_SRC) $(wildcard test/linear/*.c)
 
-# Programs and tests lie below build/VARIANT; harnesses below build/litmus, their planted twins as HARNESS.PLANT.
+# Programs and tests lie below build/VARIANT; harnesses below build/litmus.
 PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
 TESTS := $(TEST_SRC:.c=)
 UNIT_TESTS := $(filter test/unit/%,$(TESTS))
@@ -47,8 +47,6 @@ OBJCOPY ?= objcopy
 # Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
 REFUSED := test_sections test_sections_threads test_sections_leave test_sections_fork test_g02 test_g03 test_g07
 LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
-PLANTS := $(if $(LITMUS),$(shell grep -HoE '^ *// *plant: *[A-Za-z0-9_]+' $(LITMUS_SRC) | \
-            sed 's|^.*/\(.*\)\.cpp:.*plant: *|\1.|'))
 
 # ---- Compilers and flags ------------------------------------------------------------------------------------
 
@@ -87,9 +85,7 @@ FLAGS_debug := -O1 -g -DBRIM_TRACE_REFS -DBRIM_INTERFERE
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DBRIM_YIELD
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DBRIM_YIELD
 SHARED := -shared -Wl,-soname,libbrim.so.0 -Wl,--version-script=lib/libbrim.map -Wl,-z,nodelete
-LITMUS_FLAGS := -w -std=c++17 -O2 -DBRIM_RELACY -Iinclude -Ilib -Itest/litmus
-# Planted twins fail in a moment: for them compiling costs more than running.
-PLANTED_FLAGS := -O0
+LITMUS_FLAGS := -w -fpermissive -std=c++17 -O1 -fno-threadsafe-statics -DBRIM_RELACY -Iinclude -Ilib -Itest/litmus
 
 # Warnings are errors only in `make strict', where gcc sees what release compiles and clang what tsan does.
 STRICT_FLAGS_gcc := -DNDEBUG
@@ -140,7 +136,7 @@ build/strict/%/flags: FORCE
 	$(call remember,$(STRICT_CC_$*) $(STANDARD) $(WARNINGS) $(STRICT_FLAGS_$*) $(CPPFLAGS))
 
 build/litmus/flags: FORCE
-	$(call remember,$(CXX) $(LITMUS_FLAGS) $(PLANTED_FLAGS))
+	$(call remember,$(CXX) $(LITMUS_FLAGS))
 
 # $(call variant_rules,VARIANT)
 define variant_rules
@@ -271,16 +267,11 @@ MUTATION_TESTS := $(sort $(filter test/%,$(shell cat test/mutation/tests.txt)))
 programs-coverage: $(COVERAGE_TESTS)
 programs-mutation: build/mutation/libbrim.so $(MUTATION_TESTS:%=build/mutation/%)
 
-# $(call litmus_rule,HARNESS,SUFFIX,FLAGS): harnesses include the library's own sources, as C++ over Relacy.
-define litmus_rule
-build/litmus/$1$2: test/litmus/$1.cpp build/litmus/flags
-	$$(CXX) $$(LITMUS_FLAGS) $3 -MMD -MP -MF $$@.d -MT $$@ -o $$@ $$<
-endef
-$(foreach h,$(LITMUS),$(eval $(call litmus_rule,$h)))
-$(foreach p,$(PLANTS),$(eval $(call litmus_rule,$(basename $p),$(suffix $p),$$(PLANTED_FLAGS) -DBRIM_PLANT_$(patsubst .%,%,$(suffix $p))=1)))
-.PHONY: programs-litmus programs-planted
+# Harnesses include the library's own sources, as C++ over Relacy.
+$(LITMUS:%=build/litmus/%): build/litmus/%: test/litmus/%.cpp build/litmus/flags
+	$(CXX) $(LITMUS_FLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $<
+.PHONY: programs-litmus
 programs-litmus: $(LITMUS:%=build/litmus/%)
-programs-planted: $(PLANTS:%=build/litmus/%)
 
 # Fuzzers lie below build/fuzz, with a library that tells the fuzzer which code was run: without its comparisons, which
 # would cost half the time.  Programs that end at a wrong input are to go on (test/fuzz/attempt.h).
@@ -380,6 +371,7 @@ export STRESS_THREADS ?= 4
 export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 HOURS ?= 0.5
+export PLANT_RUNS ?= 1
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
@@ -388,7 +380,8 @@ export TRACES ?= ../shared/traces
 help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
-	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, HOURS (soak), TRACES'
+	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, HOURS (soak),'
+	@echo '  PLANT_RUNS, PLANT_SAMPLE (planted), FUZZ_SECONDS, FIGURES (prove), TRACES'
 
 run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
 	@$(SET_UP) run
@@ -437,7 +430,7 @@ exports: ## check that libbrim.so exports what the headers declare and no more, 
 litmus: ## run the Relacy harnesses
 	@$(RUN_CHECKS) litmus
 
-planted: ## run the Relacy harnesses with every planted bug: each must be caught
+planted: ## run the Relacy harnesses with every planted bug, PLANT_RUNS times: each must be caught
 	@$(RUN_CHECKS) planted
 
 linear: ## check that recorded histories are linearizable, and that planted bugs make some that are not

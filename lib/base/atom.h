@@ -16,10 +16,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef BRIM_RELACY
+
+#include "base/plant.h"
+#define ATOM(T)                                                                                                   \
+    struct {                                                                                                      \
+        rl::atomic<T> v;                                                                                          \
+    }
+#define ATOM_OP(a) (a)->v
+#define atom_load_relaxed(a) ATOM_OP(a).load(rl::mo_relaxed, $)
+#define atom_load_acquire(a) ATOM_OP(a).load(PLANT_ORDER("load_acquire", #a, plant_acquire).order, $)
+#define atom_load_seq_cst(a) ATOM_OP(a).load(PLANT_ORDER("load_seq_cst", #a, plant_load_seq_cst).order, $)
+#define atom_store_relaxed(a, x) ATOM_OP(a).store((x), rl::mo_relaxed, $)
+#define atom_store_release(a, x) ATOM_OP(a).store((x), PLANT_ORDER("store_release", #a, plant_release).order, $)
+#define atom_store_seq_cst(a, x) ATOM_OP(a).store((x), PLANT_ORDER("store_seq_cst", #a, plant_store_seq_cst).order, $)
+#define atom_add_relaxed(a, x) ATOM_OP(a).fetch_add((x), rl::mo_relaxed, $)
+#define atom_add_acq_rel(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_acq_rel", #a, plant_acq_rel).order, $)
+#define atom_add_seq_cst(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_seq_cst", #a, plant_rmw_seq_cst).order, $)
+#define atom_sub_relaxed(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_relaxed, $)
+#define atom_sub_release(a, x) ATOM_OP(a).fetch_sub((x), PLANT_ORDER("sub_release", #a, plant_release).order, $)
+#define atom_sub_acq_rel(a, x) ATOM_OP(a).fetch_sub((x), PLANT_ORDER("sub_acq_rel", #a, plant_acq_rel).order, $)
+#define atom_sub_seq_cst(a, x) ATOM_OP(a).fetch_sub((x), PLANT_ORDER("sub_seq_cst", #a, plant_rmw_seq_cst).order, $)
+#define atom_or_relaxed(a, x) ATOM_OP(a).fetch_or((x), rl::mo_relaxed, $)
+#define atom_and_relaxed(a, x) ATOM_OP(a).fetch_and((x), rl::mo_relaxed, $)
+#define atom_exchange_acq_rel(a, x) ATOM_OP(a).exchange((x), PLANT_ORDER("exchange_acq_rel", #a, plant_acq_rel).order, $)
+#define atom_exchange_seq_cst(a, x) ATOM_OP(a).exchange((x), PLANT_ORDER("exchange_seq_cst", #a, plant_rmw_seq_cst).order, $)
+#define ATOM_CAS(a, old, x, place) plant_cas(ATOM_OP(a), *(old), (x), (place), $)
+#define atom_cas_relaxed(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_relaxed, $, rl::mo_relaxed, $)
+#define atom_cas_acq_rel(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_acq_rel", #a, plant_acq_rel))
+#define atom_cas_seq_cst(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_seq_cst", #a, plant_rmw_seq_cst))
+#define SHARED(T) rl::var<T>
+#define shared_get(x) ((x)($).load())
+#define shared_set(x, y) ((x)($).store(y))
+
+#else
+
+#include <stdatomic.h>
+
 /*
  * PLANTED(name):
  * False, but in a test build with -DBRIM_PLANT_name=1, or on fibers if the program was told so: the place of a bug
- * that a harness must catch.
+ * that a harness must catch.  Over Relacy all of them are there, and any one is planted as the harness begins
+ * (base/plant.h).
  */
 #ifdef BRIM_FIBER
 bool fiber_planted(const char *name);
@@ -33,40 +71,6 @@ bool fiber_planted(const char *name);
 #define PLANTED(name) PLANT_SELECT(PLANT_VALUE(BRIM_PLANT_##name))
 #endif
 
-#ifdef BRIM_RELACY
-
-#include <relacy/relacy.hpp>
-#define ATOM(T)                                                                                                   \
-    struct {                                                                                                      \
-        rl::atomic<T> v;                                                                                          \
-    }
-#define ATOM_OP(a) (a)->v
-#define atom_load_relaxed(a) ATOM_OP(a).load(rl::mo_relaxed, $)
-#define atom_load_acquire(a) ATOM_OP(a).load(rl::mo_acquire, $)
-#define atom_load_seq_cst(a) ATOM_OP(a).load(rl::mo_seq_cst, $)
-#define atom_store_relaxed(a, x) ATOM_OP(a).store((x), rl::mo_relaxed, $)
-#define atom_store_release(a, x) ATOM_OP(a).store((x), rl::mo_release, $)
-#define atom_store_seq_cst(a, x) ATOM_OP(a).store((x), rl::mo_seq_cst, $)
-#define atom_add_relaxed(a, x) ATOM_OP(a).fetch_add((x), rl::mo_relaxed, $)
-#define atom_add_acq_rel(a, x) ATOM_OP(a).fetch_add((x), rl::mo_acq_rel, $)
-#define atom_add_seq_cst(a, x) ATOM_OP(a).fetch_add((x), rl::mo_seq_cst, $)
-#define atom_sub_relaxed(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_relaxed, $)
-#define atom_sub_release(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_release, $)
-#define atom_sub_acq_rel(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_acq_rel, $)
-#define atom_sub_seq_cst(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_seq_cst, $)
-#define atom_or_relaxed(a, x) ATOM_OP(a).fetch_or((x), rl::mo_relaxed, $)
-#define atom_and_relaxed(a, x) ATOM_OP(a).fetch_and((x), rl::mo_relaxed, $)
-#define atom_exchange_acq_rel(a, x) ATOM_OP(a).exchange((x), rl::mo_acq_rel, $)
-#define atom_cas_relaxed(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_relaxed, $, rl::mo_relaxed, $)
-#define atom_cas_acq_rel(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_acq_rel, $, rl::mo_acquire, $)
-#define atom_cas_seq_cst(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_seq_cst, $, rl::mo_seq_cst, $)
-#define SHARED(T) rl::var<T>
-#define shared_get(x) ((x)($).load())
-#define shared_set(x, y) ((x)($).store(y))
-
-#else
-
-#include <stdatomic.h>
 #if defined(BRIM_YIELD) || defined(BRIM_INTERFERE)
 void atom_yield(void);
 #else
@@ -101,6 +105,7 @@ bool atom_has_interfered(void);
 #define atom_or_relaxed(a, x) (atom_yield(), atomic_fetch_or_explicit(&(a)->v, (x), memory_order_relaxed))
 #define atom_and_relaxed(a, x) (atom_yield(), atomic_fetch_and_explicit(&(a)->v, (x), memory_order_relaxed))
 #define atom_exchange_acq_rel(a, x) (atom_yield(), atomic_exchange_explicit(&(a)->v, (x), memory_order_acq_rel))
+#define atom_exchange_seq_cst(a, x) (atom_yield(), atomic_exchange_explicit(&(a)->v, (x), memory_order_seq_cst))
 #define atom_cas_relaxed(a, old, x)                                                                               \
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_relaxed, memory_order_relaxed))
 #define atom_cas_acq_rel(a, old, x)                                                                               \

@@ -192,14 +192,15 @@ static void note_waiting(struct disposal *d, struct brim_cache *c)
 }
 
 /*
- * In a callback.  A cache is in one thread's list at a time: if it is in another's, that one will look later than now
- * (acquire and release: edge asked).
+ * In a callback.  A cache is in one thread's list at a time: if it is in another's, that one will look later than now.
+ * Sequentially consistent, as the end of a section that came before: either it is seen by that look, or that one has
+ * cleared `asked' before we read it (edge asked).
  */
 static void ask(struct disposal *d, struct brim_cache *c)
 {
     uint32_t nobody = 0;
 
-    while (!atom_cas_acq_rel(&c->asked, &nobody, 1))
+    while (!atom_cas_seq_cst(&c->asked, &nobody, 1))
         if (nobody != 0)
             return;
     tally_add(&c->live, thread_self());
@@ -212,8 +213,11 @@ static void end_asked(struct disposal *d)
     struct brim_cache *c = d->asked;
 
     d->asked = c->next_asked;
-    (void)atom_exchange_acq_rel(&c->asked, 0); /* before the look: who finds it 1 has asked before */
-    end_waiting(d, c);
+    if (PLANTED(dispose_looks_first))
+        end_waiting(d, c);
+    (void)atom_exchange_seq_cst(&c->asked, 0); /* before the look: who finds it 1 has asked before */
+    if (!PLANTED(dispose_looks_first))
+        end_waiting(d, c);
 }
 
 static void wait_for_sections(struct disposal *d, struct brim_cache *c, struct entry *e)

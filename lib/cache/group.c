@@ -90,11 +90,14 @@ static void raise_generation(struct brim_group *g, uint64_t by)
 {
     uint64_t now = atom_load_seq_cst(&g->state.generation);
 
-    note_time(g);
+    if (!PLANTED(group_time_late))
+        note_time(g);
     do
         if (now & GROUP_CLOSED)
             return;
     while (!atom_cas_seq_cst(&g->state.generation, &now, now + by));
+    if (PLANTED(group_time_late))
+        note_time(g);
     (void)atom_add_acq_rel(&g->cache->common.invalidations, (uint64_t)1);
 }
 

@@ -9,7 +9,9 @@ enum { KIND_ALIGN = 128 };
 /* NOLINTNEXTLINE(readability-redundant-casting): else gcc warns that the enumerations differ */
 _Static_assert((int)STRIPE_KINDS == (int)KIND_SLOTS, "a thread's counters are by the slots of kinds");
 
+#ifndef BRIM_RELACY
 struct kind_table kind_table;
+#endif
 
 /* Chunk ${at} of the table, made when first asked for.  Chunks are the process's and stay. */
 static struct kind_chunk *chunk_get(uint32_t at)
@@ -115,7 +117,8 @@ static void push_locked(struct brim_cache *c, struct kind *k) REQUIRES(rank_kind
 {
     lock_assert_held(&c->kind_lock);
     k->next = atom_load_relaxed(&c->kinds);
-    atom_store_release(&c->kinds, k);
+    /* Release: the record (edge publish).  Sequentially consistent: before a load looks whether they are closed (edge unused). */
+    atom_store_seq_cst(&c->kinds, k);
 }
 
 static void kind_free(struct brim_cache *c, struct kind *k)
@@ -207,8 +210,10 @@ uint64_t kind_sum(const struct kind *k, size_t offset)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < KIND_PARTS; i++)
-        sum += atom_load_relaxed((ATOM(uint64_t) *)(void *)((char *)(uintptr_t)&k->counts[i] + offset));
+    for (unsigned i = 0; i < KIND_PARTS; i++) {
+        ATOM(uint64_t) *counter = (void *)((char *)(uintptr_t)&k->counts[i] + offset);
+        sum += atom_load_relaxed(counter);
+    }
     return sum;
 }
 
@@ -253,12 +258,12 @@ static bool close_one(struct kind *k)
 void kinds_close(struct brim_cache *c)
 {
     atom_store_seq_cst(&c->kinds_closed, 1);
-    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+    for (struct kind *k = atom_load_seq_cst(&c->kinds); k != NULL; k = k->next)
         if (close_one(k))
             tell_unused(k);
 }
 
-/* Sequentially consistent: of a load that brings a new kind and the closing of all one sees the other. */
+/* Sequentially consistent: of a load that brings a new kind and the closing of all one sees the other (edge unused). */
 bool kind_hold(struct kind *k, struct thread *t)
 {
     if (!kind_try_take(k, t))

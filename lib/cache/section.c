@@ -63,7 +63,7 @@ static void leave(struct brim_cache *c, struct thread *t, struct stripe *st)
         tally_add(&c->live, t);
     section_enter(t);
     epoch_leave_seen(&st->section);
-    if (!work && unlikely(has_work(c)))
+    if (!PLANTED(section_looks_first) && !work && unlikely(has_work(c)))
         work = tally_try_add(&c->live, t);
     section_leave(t);
     if (unlikely(work)) {

@@ -192,9 +192,14 @@ bool entry_try_evict(struct entry *e)
 {
     uint64_t s = atom_load_relaxed(&e->state);
 
-    while ((s & STATE_LINKED) != 0 && refs_of(s) == 1)
+    while ((s & STATE_LINKED) != 0 && refs_of(s) == 1) {
+        if (PLANTED(entry_evict_stores)) {
+            atom_store_relaxed(&e->state, leave(s));
+            return true;
+        }
         if (atom_cas_acq_rel(&e->state, &s, leave(s)))
             return true;
+    }
     return false;
 }
 

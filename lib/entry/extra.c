@@ -150,7 +150,7 @@ enum extra_state extra_look(const struct entry *e, uint64_t now, bool use)
     return a != NULL && is_expired(a, now, use) ? EXTRA_STALE_AGE : EXTRA_FRESH;
 }
 
-/* Sequentially consistent, and a release: what the load did comes before (edge close). */
+/* Release: what the load did comes before (edge close).  No more: which loads begin is settled where they do. */
 void extra_load_ends(struct entry *e)
 {
     struct extra_groups *g = extra_groups_of(e);
@@ -159,7 +159,7 @@ void extra_load_ends(struct entry *e)
         if (PLANTED(extra_load_ends_relaxed))
             (void)atom_sub_relaxed(&g->member[i].group->loads, (uint64_t)1);
         else
-            (void)atom_sub_seq_cst(&g->member[i].group->loads, (uint64_t)1);
+            (void)atom_sub_release(&g->member[i].group->loads, (uint64_t)1);
 }
 
 /* Sequentially consistent: of a load that begins and a closing one sees the other (edge close). */

@@ -28,6 +28,10 @@ bool slot_compare_exchange(struct slot *s, const struct entry *expected, struct 
 {
     struct entry *there = atom_load_acquire(&s->entry);
 
+    if (PLANTED(slot_compares_then_stores) && there == expected) {
+        atom_store_release(&s->entry, e);
+        return true;
+    }
     while (there == expected)
         if (atom_cas_acq_rel(&s->entry, &there, e))
             return true;

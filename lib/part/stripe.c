@@ -62,7 +62,10 @@ struct stripe *stripe_of_slow(struct stripes *s, unsigned number)
         chunk = mem_alloc_zeroed(s->mem, stripe_bytes(k), STRIPE_ALIGN);
         if (chunk == NULL)
             return atom_load_acquire(&s->chunk[0]);
-        while (!atom_cas_acq_rel(&s->chunk[k], &none, chunk)) {
+        if (PLANTED(stripe_publishes_by_store))
+            atom_store_release(&s->chunk[k], chunk);
+        /* Sequentially consistent: before a section at one of its stripes is seen, it is (edge last). */
+        while (!PLANTED(stripe_publishes_by_store) && !atom_cas_seq_cst(&s->chunk[k], &none, chunk)) {
             if (none != NULL) { /* another thread was first */
                 mem_free(s->mem, chunk, stripe_bytes(k), STRIPE_ALIGN);
                 chunk = none;
@@ -76,7 +79,7 @@ struct stripe *stripe_of_slow(struct stripes *s, unsigned number)
 void stripes_each(const struct stripes *s, void (*fn)(struct stripe *st, void *arg), void *arg)
 {
     for (unsigned k = 0; k < STRIPE_CHUNKS; k++) {
-        struct stripe *chunk = atom_load_acquire(&s->chunk[k]);
+        struct stripe *chunk = atom_load_seq_cst(&((struct stripes *)(uintptr_t)s)->chunk[k]); /* as stripe_of_slow */
         for (size_t i = 0; chunk != NULL && i < chunk_size(k); i++)
             fn(&chunk[i], arg);
     }

@@ -66,13 +66,17 @@ static bool have_exit_key(void)
     return true;
 }
 
+/*
+ * Sequentially consistent: its sections are to be seen, and before them the record.  Without, a writer that does not find
+ * it in the list may wait for nobody, and the first section see what was given back (edge enter).
+ */
 static void push(struct thread *t)
 {
     struct thread *head = atom_load_acquire(&epoch_process.threads);
 
     do
         t->next = head;
-    while (!atom_cas_acq_rel(&epoch_process.threads, &head, t));
+    while (!atom_cas_seq_cst(&epoch_process.threads, &head, t));
 }
 
 static void start(void)
@@ -85,7 +89,13 @@ static struct thread *reuse(void)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
         uint32_t unused = 0;
-        if (!t->reader.shared && atom_load_relaxed(&t->in_use) == 0 && atom_cas_acq_rel(&t->in_use, &unused, 1))
+        if (t->reader.shared || atom_load_relaxed(&t->in_use) != 0)
+            continue;
+        if (PLANTED(thread_claims_by_store)) {
+            atom_store_relaxed(&t->in_use, 1);
+            return t;
+        }
+        if (atom_cas_acq_rel(&t->in_use, &unused, 1))
             return t;
     }
     return NULL;

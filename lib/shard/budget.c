@@ -7,7 +7,7 @@ void budget_init(struct budget *b, size_t capacity)
     atom_store_relaxed(&b->room, (uint64_t)capacity);
 }
 
-/* The room is a count, and nothing is read through it but what budget_used says of it and the capacity: edge budget. */
+/* Acquire, and release in budget_give: whose room this was has gone (edge budget). */
 bool budget_take(struct budget *b, size_t n)
 {
     uint64_t room;

@@ -197,7 +197,7 @@ static void take_out_locked(const struct index *x, const struct table *t, const 
 /* What was done in ${bucket} of the table is to be done in the next one too. */
 static bool is_copied(const struct index *x, uint32_t bucket) REQUIRES(rank_shard)
 {
-    return x->next != NULL && bucket < x->copied;
+    return !PLANTED(index_changes_one_table) && x->next != NULL && bucket < x->copied;
 }
 
 static bool is_nearly_full(const struct index *x, const struct table *t) REQUIRES(rank_shard)

@@ -324,7 +324,8 @@ bool shard_fit_index(struct shard *sh)
     unused = move_index(sh, fresh, &moved);
     if (moved) {
         atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
-        epoch_wait(&epoch_process);
+        if (!PLANTED(shard_frees_table_at_once))
+            epoch_wait(&epoch_process);
     }
     table_free(sh->common->mem, unused);
     return true;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Room that racing threads take and give back: never more than there is (G4), and none is lost.
-// plant: budget_check_then_take
-// plant: budget_raise_capacity_first
+// Room that racing threads take and give back: never more than there is (G4), and none is lost; who takes it comes after who
+// has given it back.
 #include "litmus.h"
 
 #include "shard/budget.c"
@@ -10,10 +9,12 @@
 struct harness : rl::test_suite<harness, 3> {
     budget b;
     rl::atomic<int> in_use;
+    rl::var<int> half; // is only one's: who has as much as that
 
     void before()
     {
         budget_init(&b, 10);
+        half($) = 0;
         in_use($) = 0;
     }
 
@@ -23,6 +24,8 @@ struct harness : rl::test_suite<harness, 3> {
             return;
         int now = in_use.fetch_add(n, rl::memory_order_relaxed) + n;
         RL_ASSERT(now <= 10);
+        if (n >= 5)
+            half($) = n;
         interesting++;
         in_use.fetch_sub(n, rl::memory_order_relaxed);
         budget_give(&b, (size_t)n);
@@ -80,9 +83,5 @@ struct raised : rl::test_suite<raised, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    int status = litmus_main<harness>(argc, argv, 200000, 3);
-
-    return status != 0 ? status : litmus_main<raised>(argc, argv, 200000, 3);
-}
+LITMUS(litmus_part<harness, 200000, 3>,
+       litmus_part<raised, 200000, 3>)

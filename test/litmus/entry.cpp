@@ -2,10 +2,6 @@
 //
 // The life of an entry: a reader that holds and releases, an evictor or remover, a thread that drops the last key.
 // The value is destroyed once, after every use; the memory is freed once, after that.
-// plant: entry_release_relaxed
-// plant: entry_die_relaxed
-// plant: entry_drop_relaxed
-// plant: entry_hold_unchecked
 #include "litmus.h"
 
 #include "entry/entry.c"
@@ -85,7 +81,4 @@ struct harness : rl::test_suite<harness, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    return litmus_main<harness>(argc, argv, 300000, 3);
-}
+LITMUS(litmus_part<harness, 300000, 3>)

@@ -1,32 +1,26 @@
 // SPDX-License-Identifier: MIT
 //
 // Readers look at what writers unlink: it is given back only when nobody can still look at it; also by a writer who
-// takes another's word for it.
-// plant: epoch_enter_relaxed
-// plant: epoch_leave_relaxed
-// plant: epoch_ignores_readers
-// plant: epoch_passed_relaxed
-#include "litmus.h"
+// takes another's word for it, or by a reader without a record of its own.  Nobody is in a window while the gate is closed.
+#include "process.h"
 
-#include "part/epoch.c"
+#define BRIM_BASE_CLOCK_H
+#define clock_pause(ns) rl::yield(1, $)
+#include "part/window.c"
 
-template <typename Self, int READERS> struct domain : rl::test_suite<Self, 3> {
+// Where the one of the process would be; it lives for one schedule.
+alignas(struct window_gate) char gate[sizeof(struct window_gate)] __asm__("window_gate");
+
+template <typename Self, int READERS, bool SHARED_RECORD> struct domain_of : rl::test_suite<Self, 3> {
     enum { WRITERS = 3 - READERS };
-    epoch d;
-    struct thread record[READERS];
+    struct process<READERS> process;
     rl::atomic<int> linked[WRITERS];
     rl::var<int> memory[WRITERS];
 
     void before()
     {
-        for (int i = 0; i < READERS; i++) {
-            record[i].next = i + 1 < READERS ? &record[i + 1] : NULL;
-            record[i].reader.shared = false;
-            record[i].reader.epoch.v($) = 0;
-        }
-        d.now.v($) = 1;
-        d.passed.v($) = 0;
-        d.threads.v($) = &record[0];
+        process.make();
+        process.self[0].reader.shared = SHARED_RECORD;
         for (int i = 0; i < WRITERS; i++) {
             linked[i]($) = 1;
             memory[i]($) = 1;
@@ -35,37 +29,122 @@ template <typename Self, int READERS> struct domain : rl::test_suite<Self, 3> {
 
     void read(struct thread *t)
     {
-        epoch_enter(&d, &t->reader);
+        section_enter(t);
         for (int i = 0; i < WRITERS; i++) {
             if (linked[i].load(rl::memory_order_acquire)) {
                 RL_ASSERT(memory[i]($) == 1);
                 interesting++;
             }
         }
-        epoch_leave(&t->reader);
+        section_leave(t);
     }
 
     void thread(unsigned i)
     {
         if (i < READERS) {
-            read(&record[i]);
-            read(&record[i]);
+            read(&process.self[SHARED_RECORD ? 0 : i]);
+            read(&process.self[SHARED_RECORD ? 0 : i]);
         } else {
             linked[i - READERS].store(0, rl::memory_order_release);
-            epoch_wait(&d);
+            epoch_wait(domain);
             memory[i - READERS]($) = 0;
         }
     }
 };
 
-struct two_readers : domain<two_readers, 2> {
+struct two_readers : domain_of<two_readers, 2, false> {
 };
-struct two_writers : domain<two_writers, 1> {
+struct one_record : domain_of<one_record, 2, true> {
+};
+struct two_writers : domain_of<two_writers, 1, false> {
 };
 
-int main(int argc, char **argv)
-{
-    int status = litmus_main<two_readers>(argc, argv, 200000, 2);
+// A reader that goes on to read, in a section that begins anew.
+struct refreshed : rl::test_suite<refreshed, 2> {
+    struct process<1> process;
+    rl::atomic<int> linked;
+    rl::var<int> memory;
 
-    return status != 0 ? status : litmus_main<two_writers>(argc, argv, 200000, 2);
-}
+    void before()
+    {
+        process.make();
+        linked($) = 1;
+        memory($) = 1;
+    }
+
+    void look()
+    {
+        if (linked.load(rl::memory_order_acquire)) {
+            RL_ASSERT(memory($) == 1);
+            interesting++;
+        }
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            section_enter(&process.self[0]);
+            look();
+            epoch_refresh(domain, &process.self[0].reader);
+            look();
+            section_leave(&process.self[0]);
+        } else {
+            linked.store(0, rl::memory_order_release);
+            epoch_wait(domain);
+            memory($) = 0;
+        }
+    }
+};
+
+// Two words that belong together, and a fork.
+struct fork_beside : rl::test_suite<fork_beside, 3> {
+    struct process<2> process;
+    rl::var<int> words[2][2];
+
+    void before()
+    {
+        process.make();
+        new (&window_gate) struct window_gate;
+        atom_store_relaxed(&window_gate.closed, 0);
+        for (int i = 0; i < 2; i++)
+            words[i][0]($) = words[i][1]($) = 0;
+    }
+
+    void change(unsigned i)
+    {
+        window_open(&process.self[i]);
+        words[i][0]($) = words[i][0]($) + 1;
+        rl::yield(1, $);
+        words[i][1]($) = words[i][1]($) + 1;
+        window_close(&process.self[i]);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i < 2) {
+            change(i);
+            change(i);
+            return;
+        }
+        window_close_gate();
+        for (int j = 0; j < 2; j++) {
+            int first = words[j][0]($);
+            RL_ASSERT(words[j][1]($) == first);
+            interesting += first == 1;
+        }
+        window_open_gate();
+    }
+
+    void after()
+    {
+        RL_ASSERT(words[0][1]($) == 2 && words[1][1]($) == 2);
+        typedef struct window_gate type;
+        window_gate.~type();
+    }
+};
+
+LITMUS(litmus_part<two_readers, 200000, 2>,
+       litmus_part<two_writers, 200000, 2>,
+       litmus_part<one_record, 100000, 2>,
+       litmus_part<refreshed, 50000, 4>,
+       litmus_part<fork_beside, 100000, 1>)

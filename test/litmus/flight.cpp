@@ -3,11 +3,6 @@
 // Loads (G9): one of a key at a time, however it ends; whoever waits for it is told once; nothing that was overtaken is
 // found afterwards; its flight is freed once, by the last who looks at it.  Of threads that wait for each other's loads
 // one is told so, at least; nobody hangs, and nobody is told who is in no circle.
-// plant: flight_wakes_nobody
-// plant: flight_looks_relaxed
-// plant: flight_looks_once
-// plant: flight_told_still_waits
-// plant: flight_waits_relaxed
 #include "shard.h"
 
 template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<Self, THREADS> {
@@ -15,8 +10,7 @@ template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<
     shard sh[SHARDS];
     shard_common common;
     shard_room room[SHARDS];
-    epoch process;
-    struct thread self[THREADS];
+    struct process<THREADS> process;
     alignas(flight) char memory[FLIGHTS][sizeof(flight)];
     rl::var<int> state[FLIGHTS];
     keyed entries[FLIGHTS]; // the flight's own
@@ -25,17 +19,7 @@ template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<
 
     void before()
     {
-        domain = &process;
-        atom_store_relaxed(&process.now, 1);
-        atom_store_relaxed(&process.passed, 0);
-        atom_store_relaxed(&process.threads, &self[0]);
-        for (int i = 0; i < THREADS; i++) {
-            self[i].next = i + 1 < THREADS ? &self[i + 1] : NULL;
-            self[i].reader.shared = false;
-            atom_store_relaxed(&self[i].reader.epoch, 0);
-            atom_store_relaxed(&self[i].waits_for, NULL);
-            atom_store_relaxed(&self[i].waits, 0);
-        }
+        process.make();
         for (int i = 0; i < SHARDS; i++) {
             room[i].make(&sh[i], &common);
             loading[i]($) = 0;
@@ -59,7 +43,7 @@ template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<
         atom_store_relaxed(&f->state, FLIGHT_FLYING);
         atom_store_relaxed(&f->waiting, 0);
         atom_store_relaxed(&f->had_waiters, 0);
-        RL_ASSERT(flight_init(f, 1, owned ? &self[i] : NULL));
+        RL_ASSERT(flight_init(f, 1, owned ? &process.self[i] : NULL));
         entries[slot].make(key, 0);
         f->entry = &entries[slot].e;
         return f;
@@ -134,7 +118,7 @@ template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<
         got g = {BRIM_PENDING, 0, 0, NULL};
         stripe st;
 
-        a.self = &self[i];
+        a.self = &process.self[i];
         a.block = true;
         a.deadline = deadline;
         while (g.status == BRIM_PENDING) {
@@ -361,6 +345,34 @@ struct canceled : loads<canceled, 3, 1> {
     }
 };
 
+// Two wait, each for a time: who is told gets a hold, who is late gets none, and none is left over.
+struct timed_out : loads<timed_out, 3, 1> {
+    flight *load;
+
+    void before()
+    {
+        loads::before();
+        load = claimed(0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(finish(load, 8));
+            return;
+        }
+        got g = get(i, 0, 'k', 1, 2);
+        RL_ASSERT(g.status == BRIM_TIMEOUT || g.value == 8);
+        interesting += g.status == BRIM_TIMEOUT;
+    }
+
+    void after()
+    {
+        loads::after();
+        RL_ASSERT(destroyed[0]($) == 1);
+    }
+};
+
 // Somebody is to be told later, who forsakes it beside its end and its cancelation.
 struct told_later : loads<told_later, 3, 1> {
     flight *load;
@@ -383,7 +395,7 @@ struct told_later : loads<told_later, 3, 1> {
         struct shard_ask a = {keyed_hash, 1, "k", 1};
         stripe st;
 
-        a.self = &self[1];
+        a.self = &process.self[1];
         a.waiter = &later;
         joined = ::shard_ask(&sh[0], &a, &st) == SHARD_JOINED;
         give_back_all(a.forgotten);
@@ -536,23 +548,13 @@ struct circle_canceled : waits<circle_canceled, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    int status = litmus_main<circle>(argc, argv, 5000, 2);
-
-    if (status == 0)
-        status = litmus_main<no_circle>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<circle_canceled>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<asked_at_once>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<failed>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<overtaken>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<canceled>(argc, argv, 10000, 1);
-    if (status == 0)
-        status = litmus_main<told_later>(argc, argv, 10000, 2);
-    return status != 0 ? status : litmus_main<cache_freed>(argc, argv, 10000, 1);
-}
+LITMUS(litmus_part<circle, 5000, 2>,
+       litmus_part<no_circle, 10000, 1>,
+       litmus_part<circle_canceled, 10000, 1>,
+       litmus_part<asked_at_once, 10000, 1>,
+       litmus_part<failed, 10000, 1>,
+       litmus_part<overtaken, 10000, 1>,
+       litmus_part<canceled, 10000, 1>,
+       litmus_part<timed_out, 10000, 1>,
+       litmus_part<told_later, 10000, 2>,
+       litmus_part<cache_freed, 10000, 1>)

@@ -2,16 +2,6 @@
 //
 // Groups and ages.  Of a closing and a load that begins one sees the other; who sees that a group was invalidated sees
 // what was done before; what somebody has seen expired nobody's late use brings back; a group ends after all use of it.
-// plant: extra_load_relaxed
-// plant: extra_load_looks_first
-// plant: extra_load_ends_relaxed
-// plant: extra_generation_relaxed
-// plant: extra_use_stores
-// plant: extra_expiry_unsaid
-// plant: group_drop_relaxed
-// plant: group_time_relaxed
-// plant: group_time_stores
-// plant: group_join_relaxed
 #include "litmus.h"
 
 #include "entry/extra.c"
@@ -72,31 +62,34 @@ template <typename Self, int THREADS> struct one_group : rl::test_suite<Self, TH
     }
 };
 
-// The program closes what the group's loads read from, once the group is closed and none is under way.
-struct closing : one_group<closing, 2> {
-    rl::var<int> file;
+// The program closes what the group's loads read from, once the group is closed and none is under way; so does another
+// of its threads.
+struct closing : one_group<closing, 3> {
+    rl::var<int> file[2];
 
     void before()
     {
         one_group::before();
-        file($) = 1;
+        file[0]($) = file[1]($) = 1;
     }
 
     void thread(unsigned i)
     {
-        if (i == 0) {
+        if (i < 2) {
             brim_group_close(&g);
             if (brim_group_loads(&g) == 0)
-                file($) = 0;
+                file[i]($) = 0;
         } else if (extra_load_begins(&x.e)) {
-            RL_ASSERT(file($) == 1);
+            RL_ASSERT(file[0]($) == 1);
+            RL_ASSERT(file[1]($) == 1);
             interesting++;
             extra_load_ends(&x.e);
         }
     }
 };
 
-struct invalidation : one_group<invalidation, 2> {
+// A look-up that finds it invalidated; a sweep that is told so, and will not look again.
+struct invalidation : one_group<invalidation, 3> {
     rl::var<int> before_it;
 
     void before()
@@ -110,9 +103,13 @@ struct invalidation : one_group<invalidation, 2> {
         if (i == 0) {
             before_it($) = 1;
             brim_group_invalidate(&g);
-        } else if (extra_look(&x.e, 0, false) == EXTRA_STALE_GROUP) {
-            RL_ASSERT(before_it($) == 1);
-            interesting++;
+        } else if (i == 1) {
+            if (extra_look(&x.e, 0, false) == EXTRA_STALE_GROUP) {
+                RL_ASSERT(before_it($) == 1);
+                interesting++;
+            }
+        } else if (atom_load_acquire(&c.common.invalidations) != 0) { // as shard_sweep_stale
+            RL_ASSERT(extra_look(&x.e, 0, false) == EXTRA_STALE_GROUP);
         }
     }
 };
@@ -211,15 +208,8 @@ struct expiry : rl::test_suite<expiry, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    int status = litmus_main<closing>(argc, argv, 50000, 4);
-
-    if (status == 0)
-        status = litmus_main<invalidation>(argc, argv, 20000, 4);
-    if (status == 0)
-        status = litmus_main<late>(argc, argv, 50000, 2);
-    if (status == 0)
-        status = litmus_main<dropped>(argc, argv, 10000, 4);
-    return status != 0 ? status : litmus_main<expiry>(argc, argv, 50000, 3);
-}
+LITMUS(litmus_part<closing, 50000, 3>,
+       litmus_part<invalidation, 20000, 4>,
+       litmus_part<late, 50000, 2>,
+       litmus_part<dropped, 10000, 4>,
+       litmus_part<expiry, 50000, 3>)

@@ -3,14 +3,6 @@
 // A look-up against replace, removal, insertion and a rebuild: it finds whole entries, never misses a key that is
 // replaced while it is there, and never sees the old one after the new one (G6, G11).  A stamp of
 // its use, which lies in the word that names its successor later, never hides that one.
-// plant: index_publish_relaxed
-// plant: index_find_relaxed
-// plant: index_table_relaxed
-// plant: shard_successor_relaxed
-// plant: shard_replace_unlinks_first
-// plant: entry_left_relaxed
-// plant: entry_stamp_stores
-// plant: shard_last_is_a_miss
 #include "shard.h"
 
 template <typename Self, int THREADS> struct one_shard : rl::test_suite<Self, THREADS> {
@@ -124,6 +116,26 @@ struct held_by_another : one_shard<held_by_another, 3> {
     }
 };
 
+// Peeks, which hold nothing, and a replacement.
+struct peeked : one_shard<peeked, 2> {
+    int peek()
+    {
+        entry *e = shard_peek(index_view(&sh.index), keyed_hash, "k", 1);
+        return e != NULL ? value_of(e) : 0;
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            int a = peek(), b = peek();
+            RL_ASSERT(a != 0 && b >= a);
+            interesting += a != b;
+        } else {
+            link(&fresh);
+        }
+    }
+};
+
 // Two look-ups, of which the first stamps what it finds, and a replacement.
 struct stamped : one_shard<stamped, 2> {
     static uintptr_t stamp_of(unsigned frame, unsigned born)
@@ -157,11 +169,210 @@ struct stamped : one_shard<stamped, 2> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    int status = litmus_main<all_at_once>(argc, argv, 100000, 1);
+// ---- The index changes its size, and the old table is given back
 
-    if (status == 0)
-        status = litmus_main<held_by_another>(argc, argv, 100000, 2);
-    return status != 0 ? status : litmus_main<stamped>(argc, argv, 50000, 2);
-}
+template <typename Self> struct resized : rl::test_suite<Self, 3> {
+    enum { TABLES = 4, BUCKETS = 3, ENTRIES = 5 };
+    struct process<3> process;
+    shard sh;
+    shard_common common;
+    index_root root;
+    struct {
+        table t;
+        alignas(bucket) char b[BUCKETS][sizeof(bucket)];
+    } tables[TABLES];
+    bool there[TABLES];
+    rl::atomic<int> made;
+    keyed entries[ENTRIES];
+
+    static resized *current;
+
+    static void *more(size_t n)
+    {
+        int i = current->made.fetch_add(1, rl::memory_order_relaxed);
+        bucket *b;
+
+        RL_ASSERT(i < TABLES && n <= sizeof(table) + BUCKETS * sizeof(bucket));
+        current->there[i] = true;
+        for (int j = 0; j < BUCKETS; j++) {
+            b = new (current->tables[i].b[j]) bucket;
+            for (int k = 0; k < INDEX_ENTRIES; k++)
+                atom_store_relaxed(&b->entry[k], NULL);
+            atom_store_relaxed(&b->tags[0], 0);
+            atom_store_relaxed(&b->tags[1], 0);
+        }
+        return &current->tables[i].t;
+    }
+
+    // Whoever reads it still, reads what is no atomic any more.
+    static void back(void *p)
+    {
+        for (int i = 0; i < TABLES; i++) {
+            if (p != &current->tables[i].t)
+                continue;
+            RL_ASSERT(current->there[i]);
+            current->there[i] = false;
+            for (int j = 0; j < BUCKETS; j++)
+                ((bucket *)(void *)current->tables[i].b[j])->~bucket();
+            std::memset(current->tables[i].b, 0x5a, sizeof current->tables[i].b);
+        }
+    }
+
+    void make(uint32_t buckets, int linked)
+    {
+        shard_room room;
+
+        current = this;
+        process.make();
+        table_memory = more;
+        table_memory_back = back;
+        made($) = 0;
+        for (int i = 0; i < TABLES; i++)
+            there[i] = false;
+        room.make(&sh, &common);
+        table *t = table_new(NULL, buckets);
+        index_init(&sh.index, &root, t, 0);
+        for (int i = 0; i < ENTRIES; i++) {
+            entries[i].make((char)('a' + i), i + 1);
+            entries[i].e.place = (uint32_t)i << 30;
+        }
+        uint32_t least = sh.index.least;
+        sh.index.least = 0; // not too few yet
+        for (int i = 0; i < linked; i++)
+            link(i);
+        sh.index.least = least;
+        RL_ASSERT(sh.index.table == t);
+    }
+
+    uint64_t hash(int i)
+    {
+        return keyed_tag << INDEX_TAG_SHIFT | entries[i].e.place;
+    }
+
+    void release_all(entry_list *left)
+    {
+        entry *gone;
+
+        while ((gone = entry_list_pop(left)) != NULL)
+            if (!entry_is_dead(gone))
+                entry_release(gone); // the link's ref
+    }
+
+    void link(int i)
+    {
+        stripe st;
+        entry_list left = {NULL, NULL};
+        struct shard_link l = {&entries[i].e, 0, 0, keyed_tag};
+
+        RL_ASSERT(::shard_link(&sh, &l, NULL, &st, &left) == SHARD_LINKED);
+        release_all(&left);
+    }
+
+    void remove(int i)
+    {
+        entry_list left = {NULL, NULL};
+        flight *forgotten = NULL;
+        stripe st;
+        bool removed;
+
+        (void)shard_remove_key(&sh, hash(i), entries[i].key, 1, 0, &removed, &st, &left, &forgotten);
+        RL_ASSERT(removed);
+        release_all(&left);
+    }
+
+    bool find(unsigned thread, int i)
+    {
+        stripe st;
+        entry_list last = {NULL, NULL};
+        entry *e;
+
+        section_enter(&process.self[thread]);
+        e = shard_find(index_view(&sh.index), hash(i), entries[i].key, 1, &st, &last);
+        section_leave(&process.self[thread]);
+        if (e == NULL)
+            return false;
+        RL_ASSERT(e == &entries[i].e);
+        section_enter(&process.self[thread]);
+        entry_release(e);
+        section_leave(&process.self[thread]);
+        return true;
+    }
+
+    // ${n} are linked, in as many ${buckets}.
+    void check(uint32_t buckets, uint32_t n)
+    {
+        RL_ASSERT(sh.index.count == n);
+        RL_ASSERT(sh.index.next == NULL);
+        interesting += sh.index.table->buckets == buckets;
+        back(sh.index.table);
+        for (int i = 0; i < TABLES; i++)
+            RL_ASSERT(!there[i]);
+    }
+};
+template <typename Self> resized<Self> *resized<Self>::current;
+
+struct grown : resized<grown> {
+    void before()
+    {
+        make(1, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            link(3);
+            RL_ASSERT(find(0, 3));
+        } else if (i == 1) {
+            RL_ASSERT(find(1, 0));
+            RL_ASSERT(find(1, 1));
+        } else {
+            remove(2);
+            RL_ASSERT(!find(2, 2));
+            link(4);
+            RL_ASSERT(find(2, 4));
+        }
+    }
+
+    void after()
+    {
+        for (int i = 0; i < ENTRIES; i++)
+            RL_ASSERT(find(0, i) == (i != 2));
+        check(2, 4);
+    }
+};
+
+struct shrunk : resized<shrunk> {
+    void before()
+    {
+        make(3, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            remove(2);
+            RL_ASSERT(!find(0, 2));
+        } else if (i == 1) {
+            RL_ASSERT(find(1, 0));
+            RL_ASSERT(find(1, 1));
+        } else {
+            link(3);
+            RL_ASSERT(find(2, 3));
+            remove(3);
+        }
+    }
+
+    void after()
+    {
+        for (int i = 0; i < ENTRIES; i++)
+            RL_ASSERT(find(0, i) == (i < 2));
+        check(1, 2);
+    }
+};
+
+LITMUS(litmus_part<peeked, 50000, 3>,
+       litmus_part<grown, 50000, 0>,
+       litmus_part<shrunk, 50000, 0>,
+       litmus_part<all_at_once, 100000, 0>,
+       litmus_part<held_by_another, 100000, 2>,
+       litmus_part<stamped, 50000, 2>)

@@ -2,56 +2,55 @@
 //
 // Values that are borrowed: two readers peek at what a writer removes, one of them holds it; each looks at the limbo
 // when its section ends.  The value is destroyed once, after every use, and not left behind: whoever ends last, the
-// writer, a section or a ref, destroys it.
-// plant: entry_wait_ignores_holds
-// plant: entry_wait_relaxed
-// plant: epoch_leave_unseen
-// plant: epoch_ignores_readers
-// plant: limbo_never_rises
-// plant: limbo_blocker_stays
-#include "litmus.h"
+// writer, a section or a ref, destroys it.  A section's stripe may just have been made.
+#include "process.h"
 
-#define BRIM_PART_THREAD_H // what limbo.c needs of them, without the process's own records
-#include "base/lock.h"
-#include "part/epoch.h"
-#include "part/epoch.c"
 #include "entry/entry.c"
 
-#define BRIM_PART_STRIPE_H
+#define BRIM_PART_STRIPE_H // what stripe.c and limbo.c need: one stripe in the first chunk, which is shared, two in the next
+enum { STRIPE_KINDS = 1, STRIPE_CHUNKS = 2, STRIPE_FIRST = 1 };
 struct stripe {
+    struct {
+        ATOM(uint64_t) pinned;
+    } of[STRIPE_KINDS];
     struct epoch_reader section;
+    bool shared;
+};
+struct stripes {
+    const brim_allocator *mem;
+    ATOM(struct stripe *) chunk[STRIPE_CHUNKS];
 };
 #define stripe_add(st, field, n) ((void)(st))
 
-static stripe *stripes; // of the running schedule: two
-static void stripes_each(const struct stripes *, void (*fn)(struct stripe *, void *), void *arg)
-{
-    fn(&stripes[0], arg);
-    fn(&stripes[1], arg);
-}
+static struct stripe *(*more_stripes)();
+#define BRIM_BASE_MEM_H
+#define mem_alloc_zeroed(mem, n, align) more_stripes()
+#define mem_free(mem, p, n, align) ((void)0)
+#include "part/stripe.c"
 
 #define BRIM_BASE_CLOCK_H
 #define clock_now() 1
-static bool lock_init(struct lock *, int)
-{
-    return true;
-}
-static void lock_destroy(struct lock *)
-{
-}
-
 #include "cache/limbo.c"
 
 struct harness : rl::test_suite<harness, 3> {
     entry e;
     limbo l;
-    stripe st[2];
-    rl::var<int> value;
+    struct stripes stripes;
+    stripe shared, more[3][2]; // each thread's, of which one is taken
+    rl::atomic<int> made;
+    rl::var<int> zeroed[3];
+    rl::var<int> value, claimed; // claimed: as `eviction', which whoever takes it from the limbo writes
     rl::atomic<int> destroyed;
 
     void before()
     {
-        stripes = st;
+        current = this;
+        more_stripes = make_stripes;
+        made($) = 0;
+        clear(&shared);
+        shared.shared = true;
+        atom_store_relaxed(&stripes.chunk[0], &shared);
+        atom_store_relaxed(&stripes.chunk[1], NULL);
         entry_init(&e, "k", 0, NULL, 1);
         e.kind_flags = 0;
         entry_publish(&e, 0, 0);
@@ -61,20 +60,37 @@ struct harness : rl::test_suite<harness, 3> {
         l.old = l.young = (struct limbo_batch){{NULL, NULL}, 0, 0, 0};
         l.pushed = l.taken = 0;
         l.blocker = NULL;
-        for (int i = 0; i < 2; i++) {
-            atom_store_relaxed(&st[i].section.epoch, 0);
-            st[i].section.shared = false;
-        }
         value($) = 1;
+        claimed($) = 0;
         destroyed($) = 0;
+    }
+
+    static void clear(stripe *st)
+    {
+        atom_store_relaxed(&st->of[0].pinned, 0);
+        atom_store_relaxed(&st->section.epoch, 0);
+        st->section.shared = st->shared = false;
+    }
+
+    static harness *current;
+    static stripe *make_stripes()
+    {
+        int i = current->made.fetch_add(1, rl::memory_order_relaxed);
+        stripe *two = current->more[i];
+
+        current->zeroed[i]($) = 1;
+        clear(&two[0]);
+        clear(&two[1]);
+        return two;
     }
 
     void collect()
     {
         struct entry_list out = {NULL, NULL};
 
-        limbo_take(&l, NULL, &st[0], &out);
+        limbo_take(&l, &stripes, &shared, &out);
         for (struct entry *x; (x = entry_list_pop(&out)) != NULL;) {
+            claimed($) = 1;
             if (!entry_end_wait(x))
                 continue;
             RL_ASSERT(value($) == 1);
@@ -102,14 +118,16 @@ struct harness : rl::test_suite<harness, 3> {
             collect();
             return;
         }
+        struct stripe *st = stripe_of_slow(&stripes, i + 1);
         bool held = false;
-        epoch_enter(&l.values, &st[i].section);
+        RL_ASSERT(!st->shared && zeroed[(st - more[0]) / 2]($) == 1);
+        epoch_enter(&l.values, &st->section);
         if (entry_is_linked(&e)) {
             RL_ASSERT(value($) == 1);
             if (i == 0)
                 held = (entry_copy_hold(&e), true);
         }
-        epoch_leave_seen(&st[i].section);
+        epoch_leave_seen(&st->section);
         if (limbo_count(&l) != 0)
             collect();
         if (held) {
@@ -124,7 +142,6 @@ struct harness : rl::test_suite<harness, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    return litmus_main<harness>(argc, argv, 100000, 2);
-}
+harness *harness::current;
+
+LITMUS(litmus_part<harness, 200000, 1>)

@@ -6,27 +6,7 @@
 #ifndef BRIM_TEST_LITMUS_SHARD_H
 #define BRIM_TEST_LITMUS_SHARD_H
 
-#include "litmus.h"
-
-#define BRIM_PART_THREAD_H // without the process's own records
-#include "base/lock.h"
-#include "part/epoch.h"
-#include "part/epoch.c"
-
-static struct epoch *domain; // of the running schedule; NULL: nothing is given back
-#define epoch_process (*domain)
-static void section_enter(struct thread *t)
-{
-    epoch_enter(&epoch_process, &t->reader);
-}
-static void section_leave(struct thread *t)
-{
-    epoch_leave(&t->reader);
-}
-static uint64_t thread_random(struct thread *)
-{
-    return 0;
-}
+#include "process.h"
 
 #define BRIM_PART_STRIPE_H
 struct stripe {
@@ -44,15 +24,10 @@ static void tally_adjust(struct tally *, struct thread *, size_t)
 #define clock_pause(ns) ((void)0)
 
 #define BRIM_BASE_MEM_H
-#define mem_alloc_zeroed(mem, n, align) NULL
-#define mem_free(mem, p, n, align) ((void)0)
-static bool lock_init(struct lock *, int)
-{
-    return true;
-}
-static void lock_destroy(struct lock *)
-{
-}
+static void *(*table_memory)(size_t n) = [](size_t) -> void * { return NULL; };
+static void (*table_memory_back)(void *) = [](void *) {};
+#define mem_alloc_zeroed(mem, n, align) ((struct table *)table_memory(n))
+#define mem_free(mem, p, n, align) table_memory_back(p)
 
 #include "entry/entry.c"
 #include "entry/extra.c"
@@ -72,6 +47,10 @@ uint64_t hash_random(uint64_t *)
 }
 
 #define state_of flight_state_of // entry.c has one of its own
+#include "shard/shard_locked.h"
+// By function, so that each can leave the mutex out.
+#define shard_lock(sh) lock_acquire(&(sh)->lock)
+#define shard_unlock(sh) lock_release(&(sh)->lock)
 #include "shard/flight.c"
 #include "shard/shard_load.c"
 #undef state_of

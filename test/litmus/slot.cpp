@@ -2,8 +2,6 @@
 //
 // A slot that is read, exchanged and looked through at once: every count is given back, the entries are freed once,
 // and nobody gets a key of what is freed.  The memory outlives the run: sections are epoch.cpp's.
-// plant: entry_key_of_freed
-// plant: entry_key_relaxed
 #include "litmus.h"
 
 #include "entry/entry.c"
@@ -12,7 +10,16 @@
 struct harness : rl::test_suite<harness, 3> {
     entry e[2];
     slot s;
+    rl::var<int> content[2]; // what who has put it there has written
     rl::atomic<int> freed[2];
+
+    void use(entry *x)
+    {
+        RL_ASSERT(freed[x - e].load(rl::memory_order_relaxed) == 0);
+        RL_ASSERT(content[x - e]($) == 1);
+        interesting++;
+        drop(x);
+    }
 
     void before()
     {
@@ -21,6 +28,7 @@ struct harness : rl::test_suite<harness, 3> {
             entry_publish(&e[i], 0, 1);
             freed[i]($) = 0;
         }
+        content[0]($) = 1;
         s.entry.v($) = &e[0]; // owns its key; the other's is thread 1's
     }
 
@@ -34,18 +42,19 @@ struct harness : rl::test_suite<harness, 3> {
     {
         if (i == 0) {
             entry *x = slot_load_key(&s);
-            if (x != NULL) {
-                RL_ASSERT(freed[x - e].load(rl::memory_order_relaxed) == 0);
-                interesting++;
-                drop(x);
-            }
+            if (x != NULL)
+                use(x);
         } else if (i == 1) {
+            content[1]($) = 1;
             if (slot_compare_exchange(&s, &e[0], &e[1]))
                 drop(&e[0]);
             else
                 drop(&e[1]);
             drop(slot_exchange(&s, NULL));
-        } else { // both leave, unheld
+        } else { // both leave, unheld; the slot is emptied
+            entry *x = slot_exchange(&s, NULL);
+            if (x != NULL)
+                use(x);
             for (int n = 0; n < 2; n++)
                 if (entry_try_evict(&e[n]))
                     drop(&e[n]);
@@ -59,7 +68,4 @@ struct harness : rl::test_suite<harness, 3> {
     }
 };
 
-int main(int argc, char **argv)
-{
-    return litmus_main<harness>(argc, argv, 200000, 2);
-}
+LITMUS(litmus_part<harness, 200000, 2>)
