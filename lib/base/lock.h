@@ -26,6 +26,7 @@ enum lock_rank {
 struct lock {
     rl::mutex m;
 };
+#define LOCK_READY(name, rank) struct lock name
 #define lock_acquire(l) (PLANT_UNLOCKED() ? (void)0 : (l)->m.lock($))
 #define lock_release(l) (PLANT_UNLOCKED() ? (void)0 : (l)->m.unlock($))
 #define lock_acquire_counted(l, waits, wait_ns) lock_acquire(l)
@@ -63,9 +64,9 @@ struct CAPABILITY("mutex") lock {
 
 /* One of the process's, which is ready from the start and needs nothing that could be refused. */
 #ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
-#define LOCK_READY(rank) {PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank, {0}}
+#define LOCK_READY(name, rank) struct lock name = {PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank, {0}}
 #else
-#define LOCK_READY(rank) {PTHREAD_MUTEX_INITIALIZER, rank, {0}}
+#define LOCK_READY(name, rank) struct lock name = {PTHREAD_MUTEX_INITIALIZER, rank, {0}}
 #endif
 
 /*

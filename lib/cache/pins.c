@@ -33,7 +33,7 @@ struct pin {
     bool load;
 };
 
-static struct lock lock = LOCK_READY(RANK_PINS);
+static LOCK_READY(lock, RANK_PINS);
 static struct pin *bucket[BUCKETS] GUARDED_BY(rank_pins);
 static bool lossy GUARDED_BY(rank_pins); /* one could not be noted for lack of memory: from then on nothing is called misuse */
 

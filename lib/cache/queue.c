@@ -9,7 +9,7 @@ struct brim_queue {
     bool dropped GUARDED_BY(rank_queues);
 };
 
-static struct lock lock = LOCK_READY(RANK_QUEUES); /* of all of them */
+static LOCK_READY(lock, RANK_QUEUES); /* of all of them */
 
 struct lock *queues_lock(void)
 {

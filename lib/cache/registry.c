@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/registry.h"
 
-static struct lock list_lock = LOCK_READY(RANK_LIST);
+static LOCK_READY(list_lock, RANK_LIST);
 static struct brim_cache *list GUARDED_BY(rank_list);
 
 struct brim_cache *registry_lock(void)

@@ -17,7 +17,7 @@ struct wait {
     void *arg;
 };
 
-static struct lock lock = LOCK_READY(RANK_WAITS);
+static LOCK_READY(lock, RANK_WAITS);
 static struct wait *records[CHUNKS] GUARDED_BY(rank_waits);
 static uint32_t chunks GUARDED_BY(rank_waits);
 static struct wait *unused GUARDED_BY(rank_waits);

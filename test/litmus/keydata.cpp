@@ -259,7 +259,7 @@ struct last_one : lives<last_one> {
         section_enter(&process.self[i]);
         entry *e = shard_find(index_view(&sh.index), keyed_hash, "k", 1, &st, &last);
         section_leave(&process.self[i]);
-        if (e != NULL && shard_remove_if_last(&sh, e, &st, &left, &forgotten)) {
+        if (e != NULL && shard_remove_if_last(&sh, e, 0, &st, &left, &forgotten)) {
             interesting++;
             dispose(i, &left);
             e = NULL;

@@ -30,6 +30,14 @@ struct brim_cache {
     ATOM(struct kind *) kinds;
     ATOM(uint32_t) kinds_closed;
 };
+static void kinds_lock(struct brim_cache *c)
+{
+    lock_acquire(&c->kind_lock);
+}
+static void kinds_unlock(struct brim_cache *c)
+{
+    lock_release(&c->kind_lock);
+}
 #define BRIM_CACHE_LIMITS_H
 #define limits_fit(c, k, floor, ceiling) true
 #define limits_set_first(c, k, floor, ceiling) ((void)(k))

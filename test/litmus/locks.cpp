@@ -58,7 +58,6 @@ struct wait_file {
 #include "cache/queue.c"
 #undef static
 alignas(struct lock) char queues[sizeof(struct lock)] __asm__("lock");
-bool ready;
 
 #define BRIM_SHARD_POLICY_SHADOW_H
 #include "shard/policy.h"
@@ -170,7 +169,6 @@ struct waits : rl::test_suite<waits, 3> {
         current = this;
         memory = more;
         forsake = stop;
-        file.ready = true;
         file.chunks = 0;
         file.unused = NULL;
         had($) = 0;
