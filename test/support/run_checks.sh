@@ -237,7 +237,7 @@ plan_replay() {
 # What was found before, and what was once wrong, and then new inputs, from a fixed seed.
 plan_fuzz() {
     local fuzzer
-    if ! test/support/setup.sh present fuzz | grep -qx clang; then
+    if ! test/support/setup.sh present fuzz | grep -x clang >/dev/null; then
         echo 'fuzz is left out: no clang with libFuzzer (clang-19 and libclang-rt-19-dev)'
         return 0
     fi

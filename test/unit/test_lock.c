@@ -46,7 +46,7 @@ static void count(unsigned id, void *arg)
 
 START_TEST(one_that_is_ready)
 {
-    static struct lock ready = LOCK_READY(RANK_KIND);
+    static LOCK_READY(ready, RANK_KIND);
 
     lock_acquire(&ready);
     lock_assert_held(&ready);
