@@ -51,7 +51,7 @@ plant age_late lib/entry/extra.c 'now - a->born >= a->max_age' 'now - a->born > 
 plant idle_seldom lib/entry/extra.c 'a->max_idle / 8' 'a->max_idle / 2'
 plant load_not_overtaken lib/shard/shard.c 'overtake_of_locked(sh, l->e, &l->forgotten);' '(void)0;'
 plant section_ignored lib/cache/dispose.c 'if (c->borrow)' 'if (c->borrow && entry_cost(e) % 16 != 0)'
-plant failure_for_ever lib/shard/shard_load.c 'a->now >= f->until' 'a->now > f->until'
+plant failure_too_long lib/shard/shard_load.c 'f->until = until;' 'f->until = until + 2;'
 plant late_waiter_shares lib/shard/flight.c 'bool shares = !w->late || status == BRIM_CANCELED;' 'bool shares = true;'
 plant frame_off_by_one lib/shard/shard_evict.c 'w->before_frame) >= 0' 'w->before_frame) > 0'
 plant entry_not_counted_out lib/shard/shard.c 'budget_give(sh->common->entries, 1);' '(void)sh;'

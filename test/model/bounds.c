@@ -54,6 +54,7 @@ static void op_set_capacity(void)
     }
     may_evict(c, n < c->capacity ? c->capacity - n : 0, -1);
     c->over = true; /* until we know */
+    m.for_kind = ANY_KIND;
     s = brim_set_capacity(c->cache, n);
     model_say("  capacity, status", n, (uint64_t)s);
     c->capacity = n;

@@ -486,6 +486,8 @@ static void check_victim(struct item *i)
     AGREE(m.evicting == c && i->refs == 0, "item %llu evicted, refs %u", (unsigned long long)i->id, i->refs);
     if (m.exact)
         AGREE(taken(c) > m.target, "evicted %zu in vain: %zu taken, to %zu", charge(i), taken(c), m.target);
+    if (m.admits && m.for_kind != ANY_KIND && m.for_kind != (int)i->kind && i != m.subject)
+        AGREE(c->kind[i->kind].linked - charge(i) >= c->kind[i->kind].floor, "kind %u below its floor", i->kind);
     if (m.idling)
         AGREE(c->idles - i->idle >= 2, "it was used %llu idles ago", (unsigned long long)(c->idles - i->idle));
     if (m.before_frame != 0)
@@ -702,6 +704,7 @@ void may_evict(struct cache *c, size_t n, int kind)
         plain = plain && (!c->kind[k].limited || (kind >= 0 && (int)k != kind && c->kind[k].ceiling == 0));
     m.evicting = c;
     m.admits = true;
+    m.for_kind = kind;
     m.exact = plain;
     m.target = n < c->capacity ? c->capacity - n : 0;
 }

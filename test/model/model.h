@@ -29,7 +29,8 @@ enum {
     QUEUED = 2,
     MANY = 20,
     ANONYMOUS = -1,
-    WRAPPED = -2
+    WRAPPED = -2,
+    ANY_KIND = -2
 };
 
 /* ---- How it runs */
@@ -171,6 +172,7 @@ struct model {
     struct cache *evicting;   /* NULL: nothing may be evicted */
     bool exact, admits;       /* exact: and only while more is taken than: */
     size_t target;
+    int for_kind;             /* the others keep their floors; -1: all; ANY_KIND: none */
     struct item *subject;     /* who may be REMOVED or REPLACED; NULL: nobody */
     struct cache *clearing, *freeing;
     struct item *offered;     /* may be taken, refused and destroyed in one call */
