@@ -154,6 +154,8 @@ static bool settle_in_slot(struct slot *s, struct entry *e, struct thread *t, bo
         return true;
     }
     *again = slot_peek(s) != e;
+    if (!*again)
+        stripe_add(stripe_ready(&c->stripes, t), misses, 1);
     find_drop(e, t, last);
     return false;
 }

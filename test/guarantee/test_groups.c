@@ -1604,6 +1604,30 @@ START_TEST(test_groups_a_stale_value_released_for_good_leaves_for_its_cause)
 }
 END_TEST
 
+START_TEST(test_groups_a_stale_value_in_a_slot_is_a_miss_that_counts)
+{
+    brim_options o = left_options(1000, 1);
+    brim_cache *c = make_cache(&o);
+    brim_group *g = brim_group_new(c);
+    brim_slot slot = BRIM_SLOT_INIT;
+    brim_ref *r = NULL;
+    brim_entry_options e;
+
+    brim_entry_options_init(&e);
+    e.group = g;
+    ck_assert_int_eq(put_with(c, 1, 1, 10, &e, &r), BRIM_OK);
+    brim_slot_store(&slot, brim_ref_key(r));
+    brim_release(r);
+    brim_group_invalidate(g);
+    ck_assert_ptr_null(brim_slot_find(&slot));
+    ck_assert_uint_eq(stats_of(c).misses, 1);
+    ck_assert_uint_eq(stats_of(c).hits, 0);
+    brim_slot_store(&slot, NULL);
+    brim_group_drop(g);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("groups");
@@ -1641,6 +1665,7 @@ int main(void)
     tcase_add_test(tc, test_groups_a_value_as_large_as_the_cache_finds_room_among_the_stale);
     tcase_add_loop_test(tc, test_groups_the_listener_hears_of_each_once_however_it_leaves, 0, 5);
     tcase_add_test(tc, test_groups_a_stale_value_released_for_good_leaves_for_its_cause);
+    tcase_add_test(tc, test_groups_a_stale_value_in_a_slot_is_a_miss_that_counts);
     tcase_add_loop_test(tc, test_groups_a_load_claimed_before_an_invalidation_does_not_publish, 0, 2);
     tcase_add_test(tc, test_groups_a_load_claimed_after_an_invalidation_publishes);
     tcase_add_loop_test(tc, test_groups_a_load_is_overtaken_by_those_of_its_claim_and_of_its_finish, 0, 3);
