@@ -112,6 +112,8 @@ bool atom_has_interfered(void);
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_acq_rel, memory_order_acquire))
 #define atom_cas_seq_cst(a, old, x)                                                                               \
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_seq_cst, memory_order_seq_cst))
+/* Where the processor's barrier is another's: membarrier's. */
+#define atom_compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
 #define SHARED(T) T
 #define shared_get(x) (x)
 #define shared_set(x, y) ((x) = (y))

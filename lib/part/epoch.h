@@ -71,7 +71,7 @@ static inline void epoch_enter(struct epoch *d, struct epoch_reader *r)
     if (likely(!r->shared)) {
         /* Acquire: who enters in an epoch has seen what was unlinked before it.  The barrier after is membarrier's. */
         atom_store_relaxed(&r->epoch, atom_load_acquire(&d->now));
-        atomic_signal_fence(memory_order_seq_cst);
+        atom_compiler_barrier();
         /* After the store: who still reads `asymmetric' here has its store drained long before the pause in
            epoch_barrier, which follows a refusal, is over. */
         if (likely(atom_load_relaxed(&epoch_mode.asymmetric)))
@@ -101,7 +101,7 @@ static inline void epoch_leave_seen(struct epoch_reader *r)
 #if !defined(BRIM_RELACY) && !defined(BRIM_YIELD)
     if (likely(!r->shared && atom_load_relaxed(&epoch_mode.asymmetric))) {
         atom_store_release(&r->epoch, (uint64_t)0);
-        atomic_signal_fence(memory_order_seq_cst); /* the barrier is the writer's: epoch_barrier */
+        atom_compiler_barrier(); /* the barrier is the writer's: epoch_barrier */
         return;
     }
 #endif
@@ -125,7 +125,7 @@ static inline void epoch_refresh(struct epoch *d, struct epoch_reader *r)
 #if !defined(BRIM_RELACY) && !defined(BRIM_YIELD)
     if (likely(atom_load_relaxed(&epoch_mode.asymmetric))) {
         atom_store_release(&r->epoch, now);
-        atomic_signal_fence(memory_order_seq_cst);
+        atom_compiler_barrier();
         return;
     }
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # layers.sh
-# Check the directions of the includes:
+# Check that shared state goes through lib/base alone, and the directions of the includes:
 #   base <- part <- entry <- modules of shard/ <- shard/shard* <- cache, and of lib/ bench/ sees nothing.
 # The modules beside shard (index, policy, budget, flight) never include one another.
 set -euo pipefail
@@ -80,6 +80,12 @@ while IFS=: read -r file line text; do
     bench/*) check_bench "$file" "$line" "$included" ;;
     esac
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' --include='*.[ch]' lib bench)
+
+# Shared state goes through base/atom.h and base/lock.h alone.
+while IFS=: read -r file line text; do
+    complain "$file" "$line" "not through lib/base: ${text## }"
+done < <(grep -rnE '_Atomic|stdatomic\.h|\<atomic_(load|store|fetch|exchange|compare|thread|signal)|__atomic|__sync|pthread_(mutex|cond|rwlock|spin)' \
+    --include='*.[ch]' lib | grep -vE '^lib/base/(atom|lock)\.[ch]:' || true)
 
 echo "layers: $count includes, $bad wrong"
 [ "$bad" -eq 0 ]
