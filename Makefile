@@ -371,7 +371,6 @@ export STRESS_THREADS ?= 4
 export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 HOURS ?= 0.5
-export PLANT_RUNS ?= 1
 # What `check' has of what takes long; each target by itself has all of it.
 FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2
 export TRACES ?= ../shared/traces

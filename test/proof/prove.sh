@@ -6,7 +6,8 @@
 # SEED             where random things begin (1)
 # SCHEDULES        random schedules of each Relacy harness (10,000,000)
 # BOUND_SECONDS    for all its schedules at context bound 3 (3,600)
-# FIBERS           schedules of each harness on fibers and sanitizer (100,000)
+# PLANT_RUNS       of each planted bug (20)
+# TSAN_OPERATIONS  by 16 threads under ThreadSanitizer (32,000,000)
 # OPERATIONS       checked for linearizability (30,000,000)
 # SEQUENCES        of operations to be fuzzed (1,000,000,000), for which each fuzzer has FUZZ_SECONDS (3,600)
 # STRESS_SECONDS   of stress by 16 threads, under each sanitizer (600)
@@ -17,7 +18,8 @@ cd "$(dirname "$0")/../.." || exit 2
 SEED=${SEED:-1}
 SCHEDULES=${SCHEDULES:-10000000}
 BOUND_SECONDS=${BOUND_SECONDS:-3600}
-FIBERS=${FIBERS:-100000}
+export PLANT_RUNS=${PLANT_RUNS:-20}
+TSAN_OPERATIONS=${TSAN_OPERATIONS:-32000000}
 OPERATIONS=${OPERATIONS:-30000000}
 SEQUENCES=${SEQUENCES:-1000000000}
 FUZZ_SECONDS=${FUZZ_SECONDS:-3600}
@@ -83,14 +85,17 @@ figure_2() {
         [ "${line%%|*}" = passed ] || bad=1
         case $line in *"all at bound 3"*) bounded=$((bounded + 1)) ;; *) left+=" $harness" ;; esac
     done
-    [ "$all" -ge 10 ] && [ -z "$left" ] || bad=1
+    [ "$all" -ge 10 ] && [ -z "$left" ] && [ "$SCHEDULES" -ge 10000000 ] || bad=1
     figure 2 "$(verdict $bad)" "$all harnesses, $(thousands "$SCHEDULES") random schedules each; bound 3 complete in $bounded${left:+, not in$left}"
 }
 
 figure_3() {
-    local bad=0
-    PLANT_RUNS=20 checked planted || bad=1
-    figure 3 "$(verdict $bad)" "$(grep -c '^ok .* planted' "$logs/planted.log") planted bugs caught in 20 of 20 runs, $(grep -c '^FAIL .* planted' "$logs/planted.log") not"
+    local bad=0 none
+    checked planted || bad=1
+    [ "$PLANT_RUNS" -ge 20 ] || bad=1
+    none=$(grep -c '^-' test/litmus/plants.txt)
+    [ "$none" -eq 0 ] || bad=1
+    figure 3 "$(verdict $bad)" "$(grep -c '^ok .* planted' "$logs/planted.log") planted bugs caught in $PLANT_RUNS of $PLANT_RUNS runs, $(grep -c '^FAIL .* planted' "$logs/planted.log") not; $none for which no harness is known (test/litmus/plants.txt)"
 }
 
 figure_4() {
@@ -148,13 +153,15 @@ figure_5() {
     VARIANTS=tsan checked test tests/tsan || bad=1
     stress tsan 16 --seconds "$STRESS_SECONDS" || bad=1
     first=$summary
-    linear tsan 32000000 || bad=1
+    linear tsan "$TSAN_OPERATIONS" || bad=1
+    [ "$TSAN_OPERATIONS" -ge 32000000 ] || bad=1
     figure 5 "$(verdict $bad)" "no report, nothing suppressed: all tests; $first; $summary of 16 threads"
 }
 
 figure_6() {
     local bad=0
     linear asan "$OPERATIONS" || bad=1
+    [ "$OPERATIONS" -ge 30000000 ] || bad=1
     figure 6 "$(verdict $bad)" "$summary"
 }
 
@@ -227,6 +234,7 @@ figure_13() {
     local bad=0
     make -s --no-print-directory soak HOURS="$HOURS" >"$logs/soak.log" 2>&1 || bad=1
     summary=$(grep -E '^memory' "$logs/soak.log" | tr -s ' ' | paste -sd';')
+    awk "BEGIN { exit !($HOURS >= 0.5) }" || bad=1
     evidence soak "$([ $bad -eq 0 ] && echo passed || echo failed)" "$HOURS h: $summary" "$SEED"
     figure 13 "$(verdict $bad)" "$HOURS h: $summary"
 }
