@@ -382,7 +382,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
 	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, HOURS (soak),'
-	@echo '  PLANT_RUNS, PLANT_SAMPLE (planted), FUZZ_SECONDS, FIGURES (prove), TRACES'
+	@echo '  PLANT_RUNS, PLANT_EVERY (planted), FUZZ_SECONDS, FIGURES (prove), TRACES'
 
 run: ## set up, build, draw pages through the cache into build/render, then stress it for five seconds
 	@$(SET_UP) run
