@@ -295,8 +295,12 @@ build/fuzz/options: $(call fuzz_objects,test/fuzz/options test/fuzz/attempt $(ad
                     options workloads fail replay/ask $(addprefix render/,cli diag progress outfile must))) build/fuzz/libbrim.a
 $(FUZZERS:%=build/fuzz/%):
 	$(CC_fuzz) $(FLAGS_fuzz) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(FUZZ_LIBS) -lm -pthread
+# The first one's inputs at random: without libFuzzer, which takes most of the time.
+build/fuzz/sequences: $(call fuzz_objects,test/fuzz/sequences test/fuzz/operations test/fuzz/pool $(MODEL_SRC:.c=)) \
+                      build/fuzz/libbrim.a
+	$(CC_fuzz) $(FLAGS_fuzz) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lm -pthread
 .PHONY: programs-fuzz
-programs-fuzz: $(FUZZERS:%=build/fuzz/%)
+programs-fuzz: $(FUZZERS:%=build/fuzz/%) build/fuzz/sequences
 
 # $(call strict_rules,COMPILER)
 define strict_rules

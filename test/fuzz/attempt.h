@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Run a part of a program that may end it.  Such a fuzzer is linked with --wrap=exit,_Exit: an exit ends the attempt alone.
- * What it then has not freed is given back; what is left after a return is a leak, and aborts.
+ * Run a part of a program that may end it.  Such a fuzzer is linked with --wrap=exit,_Exit: an exit ends the attempt
+ * alone. What it then has not freed is given back; what is left after a return is a leak, and aborts.
  */
 #ifndef FUZZ_ATTEMPT_H
 #define FUZZ_ATTEMPT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sequences of operations on one or two caches, chosen by the input's bytes, against the model of test/model.  Any bytes
- * are a sequence: a choice takes one of them, or two where there are more than 256 to choose from.  BRIM_TRACE=1
- * prints the operations.
+ * Sequences of operations on one or two caches, chosen by the input's bytes, against the model of test/model.  Any
+ * bytes are a sequence: a choice takes one of them, or two where there are more than 256 to choose from.
+ * BRIM_TRACE=1 prints the operations.
  */
 #include "model/model.h"
 #include "pool.h"
@@ -28,7 +28,8 @@ static uint64_t choose(uint64_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct model_setup setup = {.choose = choose, .keys = 12, .items = ITEMS, .allocator = &pool_allocator,
+    static const struct model_setup setup = {.choose = choose, .keys = 12, .items = ITEMS,
+        .allocator = &pool_allocator,
                                              .fail = pool_fail, .failures = pool_failures, .seed = "input"};
 
     bytes = data;

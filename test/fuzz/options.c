@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command lines of brim-bench and brim-render: the input is lines, the first says whose, the others are arguments.  A
- * wrong one must end with one message; one that is taken must have been right, as far as can be told from what it gives.
+ * The command lines of brim-bench and brim-render: the input is lines, the first says whose, the others are
+ * arguments.  A wrong one must end with one message; one that is taken must have been right, as far as can be told
+ * from what it gives.
  */
 #include "../../bench/options.h"
 #include "../../bench/render/cli.h"

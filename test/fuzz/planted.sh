@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # planted.sh [PLANT...]
-# Check that build/fuzz/operations finds mistakes that are planted in copies of the library's files, each within a minute
-# of processor time, and print how long each took.  Ends with 1 if one survives.
+# Check that build/fuzz/operations finds mistakes that are planted in copies of the library's files, each within a
+# minute of processor time, and print how long each took.  Ends with 1 if one survives.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Memory for one run of a fuzzer: given out in one direction, never twice, and all given back at once.  What was freed
- * and what lies between blocks is poisoned, so that AddressSanitizer sees every use of it.
+ * Memory for one run of a fuzzer: given out in one direction, never twice, and all given back at once.  What was
+ * freed and what lies between blocks is poisoned, so that AddressSanitizer sees every use of it.
  */
 #ifndef FUZZ_POOL_H
 #define FUZZ_POOL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Texts as brim-render reads them, plain or HTML: what comes of one must be a document that can be set, blocks of spans of
- * well-formed UTF-8; one that is refused must end with one message.
+ * Texts as brim-render reads them, plain or HTML: what comes of one must be a document that can be set, blocks of
+ * spans of well-formed UTF-8; one that is refused must end with one message.
  */
 #include "../../bench/render/texts.h"
 #include "../../bench/render/utf8.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Traces as brim-bench replay reads them.  The first byte says how they come: plain; compressed here, which must make no
- * difference; or as they are, so that broken compression is met.  What is plain is read by a second, naive parser too:
- * both must accept the same, and read the same.
+ * Traces as brim-bench replay reads them.  The first byte says how they come: plain; compressed here, which must
+ * make no difference; or as they are, so that broken compression is met.  What is plain is read by a second, naive
+ * parser too: both must accept the same, and read the same.
  */
 #include "../../bench/replay/trace.h"
 #include "attempt.h"

@@ -214,7 +214,8 @@ static void op_anonymous(void)
     i = item_new(c, ANONYMOUS, cost, &t);
     may_evict(c, 0, (int)t.kind);
     take(i, true);
-    s = brim_insert_anonymous(c->cache, item_value(i), cost, options_of(&t), want_key ? &k : NULL, want_ref ? &r : NULL);
+    s = brim_insert_anonymous(c->cache, item_value(i), cost, options_of(&t), want_key ? &k : NULL,
+                              want_ref ? &r : NULL);
     model_say("  cost, status", cost, (uint64_t)s);
     if (s == BRIM_OK) {
         AGREE(t.status == BRIM_OK, "status %d", (int)s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loads: claimed, run by loaders, waited for, finished, failed, canceled and overtaken.  Nothing here waits for a load
- * that only this thread could end.
+ * Loads: claimed, run by loaders, waited for, finished, failed, canceled and overtaken.  Nothing here waits for a
+ * load that only this thread could end.
  */
 #include "model/model.h"
 #include <string.h>
@@ -108,7 +108,8 @@ static void check_told(struct flight *f, struct item *i, int reason, bool cancel
             AGREE(w->ref != NULL && w->reason == 0, "reason %d", w->reason);
             hold(i);
         } else {
-            AGREE(w->ref == NULL && w->reason == (w->late || canceled ? BRIM_CANCELED : reason), "reason %d", w->reason);
+            AGREE(w->ref == NULL && w->reason == (w->late || canceled ? BRIM_CANCELED : reason), "reason %d",
+                  w->reason);
         }
         w->flight = NULL;
     }
@@ -185,7 +186,8 @@ static void finished(struct ending *e, bool cached, brim_ref *out)
 
     if (cached) {
         AGREE(!e->canceled && !e->stale && !e->big && e->room != NO,
-              "published %zu: taken %zu, pinned %zu of %zu; canceled %d, stale %d, big %d", i->cost, taken(c), c->pinned,
+              "published %zu: taken %zu, pinned %zu of %zu; canceled %d, stale %d, big %d", i->cost, taken(c),
+                  c->pinned,
               c->capacity, (int)e->canceled, (int)e->stale, (int)e->big);
         AGREE(i->linked, "it has left already");
         c->insertions++;
@@ -317,7 +319,8 @@ static void check_reserved(struct flight *f, size_t expected, enum verdict v)
     struct cache *c = f->of;
     size_t extra = brim_used(c->cache) - taken(c);
 
-    AGREE(extra == 0 ? expected == 0 || v != YES : extra == expected && v != NO, "%zu reserved, not %zu", extra, expected);
+    AGREE(extra == 0 ? expected == 0 || v != YES : extra == expected && v != NO, "%zu reserved, not %zu", extra,
+          expected);
     if (extra == 0 && expected != 0)
         c->pressed_frame = c->frame + 1;
     f->reserved = extra;
@@ -608,7 +611,8 @@ static void op_claim_many(void)
         a.cache = c;
         a.key = key[i];
         plain_terms(&a.terms);
-        AGREE((loads[i] != NULL) == (s[i] == BRIM_CLAIMED) && (refs[i] != NULL) == (there[i] != NULL), "status %d", (int)s[i]);
+        AGREE((loads[i] != NULL) == (s[i] == BRIM_CLAIMED) && (refs[i] != NULL) == (there[i] != NULL), "status %d",
+              (int)s[i]);
         if (there[i] != NULL) {
             AGREE(s[i] == BRIM_OK, "status %d", (int)s[i]);
             c->hits++;
@@ -644,7 +648,8 @@ static void got(struct ask *a, struct run *r, brim_status s, brim_ref *ref)
         AGREE(a->there != NULL || a->flight != NULL || a->terms.status != BRIM_OK || s == BRIM_NOMEM, "did not load");
         if (is_answered(a, s, ref))
             return;
-        AGREE(s == (a->flight->by_loader && !a->given ? BRIM_DEADLOCK : BRIM_PENDING) && ref == NULL, "status %d", (int)s);
+        AGREE(s == (a->flight->by_loader && !a->given ? BRIM_DEADLOCK : BRIM_PENDING) && ref == NULL, "status %d",
+              (int)s);
         a->flight->asked = a->cache->frame;
         return;
     }
@@ -777,7 +782,8 @@ static void op_look_at_loads(void)
         if (one_in(2))
             brim_load_begin(f->load);
         AGREE(brim_load_is_wanted(f->load) == is_wanted(f), "wanted");
-        AGREE(brim_load_asked(f->load) == f->asked, "asked in frame %llu", (unsigned long long)brim_load_asked(f->load));
+        AGREE(brim_load_asked(f->load) == f->asked, "asked in frame %llu",
+              (unsigned long long)brim_load_asked(f->load));
     }
     AGREE(!brim_load_is_wanted(NULL) && brim_load_asked(NULL) == 0, "NULL");
     AGREE((brim_load_current() != NULL) == (m.depth > 0), "a loader runs");

@@ -311,8 +311,6 @@ struct item *item_new(struct cache *c, int64_t key, size_t cost, const struct te
     members_join(i->member, &i->members, t->member, t->members);
     i->max_age = t->options.max_age;
     i->max_idle = t->options.max_idle;
-    i->work = t->options.work;
-    i->priority = t->options.priority;
     i->born = i->used = m.now;
     i->frame = c->frame;
     i->idle = c->idles;
@@ -471,8 +469,8 @@ static bool is_another_idle(const struct cache *c, const struct item *than)
 {
     for (unsigned k = 0; k < m.setup->keys; k++) {
         struct item *i = c->by_key[k];
-        if (i != NULL && i != than && i != m.subject && i->linked && i->refs == 0 && i->frame != c->frame && i->kind != QUEUED &&
-            c->kind[i->kind].floor == 0)
+        if (i != NULL && i != than && i != m.subject && i->linked && i->refs == 0 && i->frame != c->frame &&
+            i->kind != QUEUED && c->kind[i->kind].floor == 0)
             return true;
     }
     return false;
@@ -547,7 +545,8 @@ static void destroy_entry(const void *key, size_t len, void *value, size_t cost,
     (void)arg;
     if (i != NULL && i == m.offered && i->linked)
         uncharge(i); /* taken and refused */
-    AGREE(i != NULL && i->in_use && !i->destroyed && !i->linked && i->refs == 0, "item %llu destroyed, linked %d, refs %u",
+    AGREE(i != NULL && i->in_use && !i->destroyed && !i->linked && i->refs == 0,
+          "item %llu destroyed, linked %d, refs %u",
           (unsigned long long)i->id, (int)i->linked, i->refs);
     AGREE(cost == i->cost, "%zu, %zu", cost, i->cost);
     AGREE(i->of->nesting == 0 || i->section != i->of->section, "item %llu destroyed under a section",
@@ -768,7 +767,8 @@ static void check_cache(struct cache *c)
 {
     if (c->cache == NULL)
         return;
-    AGREE(brim_used(c->cache) == taken(c), "%zu, %zu + %zu + %zu", brim_used(c->cache), c->used, c->reserved, c->loading);
+    AGREE(brim_used(c->cache) == taken(c), "%zu, %zu + %zu + %zu", brim_used(c->cache), c->used, c->reserved,
+          c->loading);
     AGREE(brim_count(c->cache) == c->count, "%zu, %zu", brim_count(c->cache), c->count);
     if (m.step % PINNED_EVERY == 0)
         AGREE(brim_pinned(c->cache) == c->pinned, "%zu, %zu", brim_pinned(c->cache), c->pinned);
@@ -778,7 +778,8 @@ static void check_cache(struct cache *c)
     for (int k = 0; k < KINDS; k++) {
         size_t ceiling = c->kind[k].ceiling;
         c->kind[k].over = c->kind[k].over && c->kind[k].used > ceiling;
-        AGREE(ceiling == 0 || c->kind[k].used <= ceiling || c->kind[k].over, "kind %d: %zu of %zu", k, c->kind[k].used,
+        AGREE(ceiling == 0 || c->kind[k].used <= ceiling || c->kind[k].over, "kind %d: %zu of %zu", k,
+              c->kind[k].used,
               ceiling);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A naive reference of one thread's calls, and random operations that are compared with it.  It is told of evictions by
- * the listener, and so knows exactly what is there.  Where several answers are right it says so (enum verdict).
+ * A naive reference of one thread's calls, and random operations that are compared with it.  It is told of evictions
+ * by the listener, and so knows exactly what is there.  Where several answers are right it says so (enum verdict).
  *
  * All choices come from one function: test_model gives random numbers, test/fuzz/operations.c the bytes of its input.
  * A disagreement is printed, with the operations before it, and the program aborts.
@@ -89,8 +89,7 @@ struct item {
     bool in_use, linked, charged, destroyed, queued, due, null, expired;
     struct member member[4];
     unsigned members;
-    uint64_t max_age, max_idle, work, born, used, frame, idle;
-    int priority;
+    uint64_t max_age, max_idle, born, used, frame, idle;
     uint64_t section, waits; /* in which it left, and since which it is due; 0: in none */
     uint64_t queue_turn;
     struct item *next; /* free, or due */

@@ -126,7 +126,8 @@ static void op_walk(void)
     m.walking = true;
     if (removes) {
         said = brim_remove_if(w.cache->cache, visit, &w);
-        AGREE(said == chosen && w.visits == there, "removed %zu of %zu, visited %zu of %zu", said, chosen, w.visits, there);
+        AGREE(said == chosen && w.visits == there, "removed %zu of %zu, visited %zu of %zu", said, chosen, w.visits,
+              there);
         return;
     }
     said = brim_for_each(w.cache->cache, visit, &w);
@@ -159,9 +160,11 @@ static void check_kinds(struct cache *c)
 
     for (int k = 0; k < KINDS; k++) {
         brim_stats_get_sized(c->cache, model_kinds[k], &s, sizeof s);
-        AGREE(s.used == c->kind[k].used && s.values == c->kind[k].values, "kind %d: used %zu, not %zu; values %zu, not %zu",
+        AGREE(s.used == c->kind[k].used && s.values == c->kind[k].values,
+              "kind %d: used %zu, not %zu; values %zu, not %zu",
               k, s.used, c->kind[k].used, s.values, c->kind[k].values);
-        AGREE(s.uncharged == c->kind[k].uncharged, "kind %d: uncharged %zu, not %zu", k, s.uncharged, c->kind[k].uncharged);
+        AGREE(s.uncharged == c->kind[k].uncharged, "kind %d: uncharged %zu, not %zu", k, s.uncharged,
+              c->kind[k].uncharged);
         AGREE(s.floor == c->kind[k].floor && s.ceiling == c->kind[k].ceiling, "kind %d: limits", k);
         used += s.used;
     }
@@ -187,7 +190,8 @@ static void check_stats(struct cache *c)
     AGREE(s.insertions == c->insertions, "%llu insertions", (unsigned long long)s.insertions);
     if (c->unsure)
         return;
-    AGREE(s.misses == c->misses, "%llu misses, not %llu", (unsigned long long)s.misses, (unsigned long long)c->misses);
+    AGREE(s.misses == c->misses, "%llu misses, not %llu", (unsigned long long)s.misses,
+          (unsigned long long)c->misses);
     AGREE(s.refused == c->refused && s.too_big == c->too_big, "%llu refused, not %llu", (unsigned long long)s.refused,
           (unsigned long long)c->refused);
 }
@@ -239,7 +243,8 @@ static void op_nothing(void)
     AGREE(brim_find(NULL, KEY(1)) == NULL && !brim_contains(NULL, KEY(1)) && !brim_remove(NULL, KEY(1)), "find");
     AGREE(brim_reserve(NULL, 1) == BRIM_INVALID && brim_set_capacity(NULL, 1) == BRIM_INVALID, "bounds");
     AGREE(brim_ref_value(NULL) == NULL && brim_ref_copy(NULL) == NULL && brim_ref_key(NULL) == NULL, "ref");
-    AGREE(brim_key_replace(&k, &m, 1) == BRIM_INVALID && brim_key_copy(NULL) == NULL && !brim_key_remove(NULL), "key");
+    AGREE(brim_key_replace(&k, &m, 1) == BRIM_INVALID && brim_key_copy(NULL) == NULL && !brim_key_remove(NULL),
+          "key");
     AGREE(brim_read_begin(NULL) == BRIM_INVALID && brim_slot_load(NULL) == NULL, "section");
     AGREE(brim_trim(NULL, 0) == 0 && brim_idle(NULL) == 0 && brim_collect(NULL, 1) == 0, "trim");
     AGREE(!brim_wait_cancel(NULL) && !brim_load_cancel(NULL, KEY(1)), "load");

@@ -111,7 +111,8 @@ static void op_key_peek(void)
         AGREE(v == NULL, "NULL");
         return;
     }
-    AGREE(v == (h->of->of->nesting > 0 && i != NULL ? item_value(i) : NULL), "item %llu", (unsigned long long)h->of->id);
+    AGREE(v == (h->of->of->nesting > 0 && i != NULL ? item_value(i) : NULL), "item %llu",
+          (unsigned long long)h->of->id);
     count_look(h->of->of, i);
     if (v != NULL)
         keep_borrowed(NULL, i);
@@ -251,6 +252,7 @@ static void op_fixed(void)
 
 const struct operation section_operations[] = {
     {10, "begin", op_begin},   {10, "end", op_end},      {3, "refresh", op_refresh},  {1, "drain", op_drain},
-    {6, "peek", op_peek},      {3, "key peek", op_key_peek}, {5, "borrow", op_borrow}, {6, "hold borrowed", op_hold_borrowed},
+    {6, "peek", op_peek},      {3, "key peek", op_key_peek}, {5, "borrow", op_borrow},
+    {6, "hold borrowed", op_hold_borrowed},
     {4, "find many", op_find_many}, {2, "peek many", op_peek_many}, {2, "fixed", op_fixed}, {0, NULL, NULL},
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random operations against the model: long runs on one cache, with a capacity that evicts nothing and with one that is
- * tight, and many short ones of all operations on caches of all options.  BRIM_SEED=n repeats a run; BRIM_SEQUENCES=n
- * makes so many short ones.
+ * Random operations against the model: long runs on one cache, with a capacity that evicts nothing and with one that
+ * is tight, and many short ones of all operations on caches of all options.  BRIM_SEED=n repeats a run;
+ * BRIM_SEQUENCES=n makes so many short ones.
  */
 #include "model/model.h"
 #include "support/support.h"
@@ -77,7 +77,8 @@ START_TEST(test_model_all_operations_agree)
 {
     const char *given = getenv("BRIM_SEQUENCES");
     uint64_t sequences = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)SCALED(20000);
-    struct model_setup setup = {.choose = choose, .keys = 12, .items = 4096, .fail = fail_memory, .failures = failures};
+    struct model_setup setup = {.choose = choose, .keys = 12, .items = 4096, .fail = fail_memory,
+        .failures = failures};
     uint64_t first = strtoull(seed(), NULL, 0);
     char name[32];
 

@@ -12,6 +12,7 @@
 #                  how many mutants `mutation' draws, and which (100, 1)
 # FUZZ_SECONDS     for `fuzz': so long each (12)
 # FUZZ_RUNS        or so many inputs each; 0: no new ones
+# FUZZ_SEQUENCES   random sequences of operations beside (200000)
 # FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
 # PLANT_EVERY      of the planted bugs every n-th (1)
@@ -245,6 +246,8 @@ plan_fuzz() {
         build "build/fuzz/$fuzzer"
         step run_steps fuzz "$fuzzer" $((${FUZZ_SECONDS:-12} * 4 + 600)) pass test/fuzz/run.sh "$fuzzer"
     done
+    build build/fuzz/sequences
+    step run_steps fuzz sequences 7200 pass build/fuzz/sequences "${FUZZ_SEQUENCES:-200000}"
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------
