@@ -138,7 +138,7 @@ static int litmus_main(int argc, char **argv, std::initializer_list<int (*)()> p
     if (plant_wanted == NULL)
         status = litmus_run(parts);
     for (unsigned i = 0; plant_wanted != NULL && i < litmus.runs; i++, litmus.seed++)
-        caught += litmus_run(parts) != 0;
+        caught += litmus_run(parts) == 1;
     if (plant_wanted != NULL) {
         std::printf("%s: caught in %u of %u runs\n", plant_wanted, caught, litmus.runs);
         status = !plant_is_reached ? 3 : caught == litmus.runs ? 1 : 0;
