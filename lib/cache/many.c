@@ -269,11 +269,14 @@ void brim_release_many(brim_ref *const refs[], size_t n)
 
     for (size_t from = 0; refs != NULL && from < n; from += BATCH) {
         size_t end = n - from < BATCH ? n : from + BATCH;
-        for (size_t i = from; i < end; i++)
+        bool held[BATCH]; /* asked outside the section: traced builds take a lock for it */
+        for (size_t i = from; i < end; i++) {
             __builtin_prefetch(refs[i], 1);
+            held[i - from] = refs[i] != NULL && pins_forget(refs[i], "brim_release_many: a ref was released twice");
+        }
         section_enter(t);
         for (size_t i = from; i < end; i++)
-            if (refs[i] != NULL && pins_forget(refs[i], "brim_release_many: a ref was released twice"))
+            if (held[i - from])
                 ref_let_go(entry_of_ref(refs[i]), t, &last);
         section_leave(t);
     }
