@@ -48,7 +48,9 @@ void frames_check_end(struct phase *p)
         found[id] = ref != NULL;
         brim_release(ref);
     }
+    p->looking = true;
     (void)brim_trim_unused_since(p->cache, frame);
+    p->looking = false;
     for (uint64_t id = 0; id < LOOKS; id++) {
         key_bytes_make(&key, id);
         if (found[id] && !brim_contains(p->cache, key.data, key.len))

@@ -55,7 +55,7 @@ static void use_cache_from_listener(struct phase *p, uint64_t random, brim_cause
     brim_release(ref);
     if (p->shape->borrow)
         peek_from_listener(p, &key);
-    if (cause != BRIM_EVICTED)
+    if (cause != BRIM_EVICTED || p->looking)
         return;
     if (random >> 60 == 0)
         (void)brim_remove(p->cache, key.data, key.len);

@@ -117,6 +117,7 @@ struct phase {
     _Atomic(brim_ref *) board[BOARD];   /* refs change hands here */
     brim_slot slots[SLOTS];
     _Atomic bool stop;
+    bool looking;                       /* a test of the phase, alone, compares what is there: listeners change nothing */
     bool filling;                       /* the last test of the phase, alone: it evicts in a calm phase too */
     _Atomic unsigned gone;
     _Atomic uint64_t serial, created, destroyed, announced;
