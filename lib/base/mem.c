@@ -29,7 +29,7 @@ void *mem_alloc(const brim_allocator *a, size_t n, size_t align)
     void *p = a->alloc(n, align, a->arg);
 
     /* The index keeps a table's size in its address's upper 16 bits: an allocator that uses them has no memory for us. */
-    if (p != NULL && ((uint64_t)(uintptr_t)p >> 48) != 0) {
+    if (((uint64_t)(uintptr_t)p >> 48) != 0) {
         a->free(p, n, align, a->arg);
         return NULL;
     }

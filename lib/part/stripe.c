@@ -65,12 +65,11 @@ struct stripe *stripe_of_slow(struct stripes *s, unsigned number)
         if (PLANTED(stripe_publishes_by_store))
             atom_store_release(&s->chunk[k], chunk);
         /* Sequentially consistent: before a section at one of its stripes is seen, it is (edge last). */
-        while (!PLANTED(stripe_publishes_by_store) && !atom_cas_seq_cst(&s->chunk[k], &none, chunk)) {
-            if (none != NULL) { /* another thread was first */
-                mem_free(s->mem, chunk, stripe_bytes(k), STRIPE_ALIGN);
-                chunk = none;
-                break;
-            }
+        while (!PLANTED(stripe_publishes_by_store) && none == NULL && !atom_cas_seq_cst(&s->chunk[k], &none, chunk)) {
+        }
+        if (none != NULL) { /* another thread was first */
+            mem_free(s->mem, chunk, stripe_bytes(k), STRIPE_ALIGN);
+            chunk = none;
         }
     }
     return chunk + (number - chunk_start(k));

@@ -58,11 +58,10 @@ static bool have_exit_key(void)
         return true;
     if (pthread_key_create(&fresh, thread_ends) != 0)
         return false;
-    while (!atom_cas_acq_rel(&exit_key, &none, (uint32_t)fresh + 1))
-        if (none != 0) {
-            pthread_key_delete(fresh); /* another thread was first */
-            break;
-        }
+    while (none == 0 && !atom_cas_acq_rel(&exit_key, &none, (uint32_t)fresh + 1)) {
+    }
+    if (none != 0)
+        pthread_key_delete(fresh); /* another thread was first */
     return true;
 }
 

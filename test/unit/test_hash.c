@@ -2,8 +2,20 @@
  *
  * base/hash: SipHash-1-3 against vectors of another implementation, keying, and the parts of a hash.
  */
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/hash.h"
 #include "support/support.h"
+
+/* In place of the system's: it may refuse, or give less than it was asked for. */
+static struct { bool instead; ssize_t answer; } entropy;
+
+ssize_t getrandom(void *buffer, size_t size, unsigned flags)
+{
+    return entropy.instead ? entropy.answer : (ssize_t)syscall(SYS_getrandom, buffer, size, flags);
+}
 
 /*
  * From CPython 3.11, whose hash(bytes) is SipHash-1-3: key 0 is PYTHONHASHSEED=0, the others are made by its generator
@@ -80,6 +92,44 @@ START_TEST(the_seed_is_the_key)
 }
 END_TEST
 
+START_TEST(the_mode_is_the_function)
+{
+    struct hasher fast, strong;
+    const char key[] = "a key that is longer than sixteen bytes";
+
+    hasher_init(&fast, BRIM_HASH_FAST, 5);
+    hasher_init(&strong, BRIM_HASH_STRONG, 5);
+    for (size_t len = 0; len < sizeof key; len++) {
+        ck_assert_uint_eq(hash_bytes(&fast, key, len),
+                          XXH3_64bits_withSecret(key, len, fast.secret, sizeof fast.secret));
+        ck_assert_uint_eq(hash_bytes(&strong, key, len), hash_siphash13(strong.k0, strong.k1, key, len));
+    }
+}
+END_TEST
+
+START_TEST(entropy_also_where_the_system_gives_none)
+{
+    static const ssize_t answers[] = {-1, 0, 4};
+    uint64_t seen[2 * sizeof answers / sizeof answers[0] + 2];
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0] + 1; i++) {
+        entropy.instead = i > 0;
+        entropy.answer = i > 0 ? answers[i - 1] : 0;
+        for (int twice = 0; twice < 2; twice++) {
+            seen[n] = hash_entropy();
+            ck_assert_uint_ne(seen[n] >> 32, 0);
+            for (size_t j = 0; j < n; j++)
+                ck_assert_uint_ne(seen[n] >> 32, seen[j] >> 32);
+            n++;
+        }
+    }
+    entropy.answer = sizeof(uint64_t);
+    ck_assert_uint_eq(hash_entropy(), 0); /* what the system gives is taken as it is */
+    entropy.instead = false;
+}
+END_TEST
+
 /* Consecutive numbers as keys: every byte of the place and of the tag takes each value about equally often. */
 START_TEST(all_bits_are_spread)
 {
@@ -115,6 +165,8 @@ int main(void)
     tcase_add_test(tc, siphash_is_siphash);
     tcase_add_test(tc, splitmix_is_splitmix);
     tcase_add_loop_test(tc, the_seed_is_the_key, 0, 2);
+    tcase_add_test(tc, the_mode_is_the_function);
+    tcase_add_test(tc, entropy_also_where_the_system_gives_none);
     tcase_add_loop_test(tc, all_bits_are_spread, 0, 2);
     tcase_add_test(tc, tag_and_place_share_no_bit);
     return suite_run(tc);

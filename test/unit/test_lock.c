@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * base/lock: it excludes; ranks rise; builds with assertions abort where they do not; conditions.
+ * base/lock: it excludes; ranks rise; builds with assertions abort where they do not; conditions; what the system refuses.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -14,6 +16,26 @@
 enum { TURNS = 20000 };
 
 static struct lock list, shard, second, kind;
+
+/* In place of the C library's: one of them refuses. */
+static enum { REFUSE_NONE, REFUSE_MUTEX, REFUSE_COND, REFUSE_CLOCK } refuse;
+
+#define REAL(name, ...) ((int (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name))
+
+int pthread_mutexattr_init(pthread_mutexattr_t *a)
+{
+    return refuse == REFUSE_MUTEX ? ENOMEM : REAL("pthread_mutexattr_init", pthread_mutexattr_t *)(a);
+}
+
+int pthread_condattr_init(pthread_condattr_t *a)
+{
+    return refuse == REFUSE_COND ? ENOMEM : REAL("pthread_condattr_init", pthread_condattr_t *)(a);
+}
+
+int pthread_condattr_setclock(pthread_condattr_t *a, clockid_t clock)
+{
+    return refuse == REFUSE_CLOCK ? EINVAL : REAL("pthread_condattr_setclock", pthread_condattr_t *, clockid_t)(a, clock);
+}
 
 static void make_locks(void)
 {
@@ -209,6 +231,46 @@ START_TEST(no_point_of_cancellation)
 }
 END_TEST
 
+START_TEST(what_the_system_refuses)
+{
+    struct lock l;
+    struct cond c;
+
+    refuse = REFUSE_MUTEX;
+    ck_assert(!lock_init(&l, RANK_LIST));
+    refuse = REFUSE_COND;
+    ck_assert(!cond_init(&c));
+    refuse = REFUSE_CLOCK;
+    ck_assert(!cond_init(&c));
+    refuse = REFUSE_NONE;
+}
+END_TEST
+
+/* The clock's and what was left in it: nothing of that stays. */
+START_TEST(a_condition_is_renewed)
+{
+    static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+    uint64_t deadline = clock_now() + 3000000;
+
+    make_locks();
+    memset(&cond, 85, sizeof cond);
+    cond_renew(&cond);
+    lock_acquire(&shard);
+    while (cond_wait(&cond, &shard, deadline)) {
+    }
+    lock_release(&shard);
+    ck_assert_uint_ge(clock_now(), deadline); /* the same clock */
+    cond_destroy(&cond);
+    refuse = REFUSE_COND;
+    memset(&cond, 85, sizeof cond);
+    cond_renew(&cond);
+    refuse = REFUSE_NONE;
+    ck_assert_mem_eq(&cond.c, &fresh, sizeof fresh);
+    cond_destroy(&cond);
+    destroy_locks();
+}
+END_TEST
+
 static void rising(void)
 {
     lock_acquire(&list);
@@ -340,6 +402,8 @@ int main(void)
     tcase_add_test(tc, a_deadline_comes);
     tcase_add_test(tc, all_are_woken);
     tcase_add_test(tc, no_point_of_cancellation);
+    tcase_add_test(tc, what_the_system_refuses);
+    tcase_add_test(tc, a_condition_is_renewed);
 #ifndef NDEBUG
     tcase_add_loop_test(tc, misuse_aborts, 0, 9);
 #endif

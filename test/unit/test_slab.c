@@ -4,6 +4,7 @@
  */
 #include "part/slab.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 enum { SLOTS = 300, MANY = 4 * SLAB_BATCH_MOST };
 
@@ -212,6 +213,88 @@ START_TEST(no_slot_has_two_owners)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+/* Two threads that share the arena. */
+static struct thread ours = {.number = SLAB_ARENAS}, others = {.number = SLAB_ARENAS + 1};
+
+static void take_one(void *arg)
+{
+    if (pthread_mutex_trylock(&s.lock.m) != 0)
+        return; /* we have it: the other thread would wait */
+    pthread_mutex_unlock(&s.lock.m);
+    *(void **)arg = slab_alloc(&s, &others, 64);
+}
+
+/* Free ones of the smallest class, in the shared arena and in the depot. */
+static size_t free_slots(void)
+{
+    size_t n = 0;
+
+    for (struct slab_slot *slot = s.arena[0].class[0].free; slot != NULL;
+         slot = (struct slab_slot *)(atom_load_relaxed(&slot->link) & ~(uintptr_t)1))
+        n++;
+    ck_assert_uint_eq(n, s.arena[0].class[0].free_count);
+    for (struct slab_batch *b = s.depot[0]; b != NULL; b = b->next)
+        n += b->count;
+    return n;
+}
+
+static unsigned batches(void)
+{
+    unsigned n = 0;
+
+    for (struct slab_batch *b = s.depot[0]; b != NULL; b = b->next)
+        n++;
+    ck_assert_uint_eq(n, atom_load_relaxed(&s.batches[0]));
+    return n;
+}
+
+/* Give so much back that ${wanted} batches come to the depot. */
+static void fill_depot(unsigned wanted)
+{
+    static void *slot[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        slot[i] = slab_alloc(&s, thread_self(), 64);
+        ck_assert_ptr_nonnull(slot[i]);
+    }
+    for (int i = 0; batches() < wanted; i++) {
+        ck_assert_int_lt(i, MANY);
+        slab_retire(&s, thread_self(), slot[i], 0);
+    }
+}
+
+/* Another thread takes from the depot while we do: each gets a slot of its own, and no batch is lost. */
+START_TEST(the_depot_is_shared)
+{
+    unsigned wanted = 1 + (unsigned)_i, taken = 0, not_taken = 0;
+    bool interfered = true;
+
+    for (unsigned after = 0; interfered; after++) {
+        void *own, *other = NULL;
+        size_t before;
+
+        make();
+        fill_depot(wanted);
+        before = free_slots();
+        atom_interfere(after, take_one, &other);
+        own = slab_alloc(&s, &ours, 64);
+        interfered = atom_has_interfered();
+        ck_assert_ptr_nonnull(own);
+        ck_assert_ptr_ne(own, other);
+        /* All are there, but what the two have; or one of them came too late, and asked for new memory. */
+        ck_assert(free_slots() == before - 1 - (other != NULL) || (other != NULL && free_slots() == before - 1));
+        (void)batches();
+        taken += other != NULL;
+        not_taken += interfered && other == NULL;
+        unmake();
+    }
+    ck_assert_uint_ge(taken, 5);
+    ck_assert_uint_ge(not_taken, 3);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("slab");
@@ -223,5 +306,8 @@ int main(void)
     tcase_add_loop_test(tc, what_a_reader_may_see_is_not, 0, 2);
     tcase_add_test(tc, without_memory_none);
     tcase_add_test(tc, no_slot_has_two_owners);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, the_depot_is_shared, 0, 2);
+#endif
     return suite_run(tc);
 }

@@ -4,16 +4,25 @@
  */
 #include "part/stripe.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 enum { NUMBERS = 200, COUNTS = 4000, THREADS = 4 };
 
 static heap h;
-static struct stripes s;
+static struct {
+    struct stripes s;
+    struct stripe *behind[8]; /* where a chunk beyond the last would be looked for */
+} all;
+#define s all.s
 
 static void make(void)
 {
+    static struct stripe nobodys;
+
     heap_init(&h);
     memset(&s, 0, sizeof s);
+    for (int i = 0; i < 8; i++)
+        all.behind[i] = &nobodys;
     ck_assert(stripes_init(&s, &h.allocator));
 }
 
@@ -47,12 +56,14 @@ START_TEST(each_number_has_its_own)
     }
     stripes_each(&s, visit, &visited);
     ck_assert_uint_eq(visited, 8 + 16 + 32 + 64 + 128);
+    ck_assert_uint_eq(h.calls, 5);
     for (unsigned i = 0; i < NUMBERS; i++) {
         struct thread t = {.number = i};
         ck_assert_ptr_eq(stripe_of(&s, &t), of[i]);
         ck_assert_ptr_eq(stripe_ready(&s, &t), of[i]);
         ck_assert_uint_eq(atom_load_relaxed(&of[i]->misses), 1);
     }
+    ck_assert_uint_eq(h.calls, 5); /* who has one asks for no memory */
     unmake();
 }
 END_TEST
@@ -72,6 +83,7 @@ START_TEST(without_memory_the_shared_one)
     ck_assert_ptr_ne(stripe_of(&s, &t), shared);
     ck_assert_ptr_ne(stripe_ready(&s, &t), shared);
     ck_assert_ptr_eq(stripe_of(&s, &huge), shared);
+    ck_assert_ptr_eq(stripe_ready(&s, &huge), shared);
     unmake();
     heap_fail(&h, 1, 2);
     ck_assert(!stripes_init(&s, &h.allocator));
@@ -136,6 +148,36 @@ START_TEST(no_count_is_lost)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static void make_chunk(void *arg)
+{
+    struct thread other = {.number = 61};
+
+    *(struct stripe **)arg = stripe_of(&s, &other);
+}
+
+/* Another thread makes the chunk while we do: there is one, and both use it. */
+START_TEST(a_chunk_is_made_once)
+{
+    struct thread t = {.number = 60};
+    bool interfered = true;
+
+    for (unsigned after = 0; interfered; after++) {
+        struct stripe *own, *other = NULL;
+        make();
+        atom_interfere(after, make_chunk, &other);
+        own = stripe_of(&s, &t);
+        interfered = atom_has_interfered();
+        ck_assert(interfered || after >= 2);
+        ck_assert(!interfered || other == own + 1);
+        ck_assert_ptr_eq(stripe_ready(&s, &t), own);
+        ck_assert_uint_eq(h.blocks, 2);
+        unmake();
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("stripe");
@@ -145,5 +187,8 @@ int main(void)
     tcase_add_test(tc, sums_are_signed_and_by_field);
     tcase_add_test(tc, pins_of_all_kinds);
     tcase_add_test(tc, no_count_is_lost);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, a_chunk_is_made_once);
+#endif
     return suite_run(tc);
 }

@@ -216,6 +216,81 @@ START_TEST(a_child_frees_the_others_records)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+/* Of the first call's operations: in the first, of pthread_once, another thread would wait for ours. */
+enum { IN_ONCE = 3, NOT_SO_MANY = 2 };
+
+static crew other;
+static gate other_has_called;
+
+static void call_and_stay(unsigned id, void *arg)
+{
+    (void)id;
+    seen[1] = thread_self();
+    gate_stop_here(arg);
+}
+
+static void another_calls(void *arg)
+{
+    crew_start(&other, 1, call_and_stay, arg);
+    gate_wait_reached(arg);
+}
+
+/* How many keys for thread-specific data are left. */
+static unsigned keys_left(void)
+{
+    static pthread_key_t key[PTHREAD_KEYS_MAX];
+    unsigned n = 0;
+
+    while (n < PTHREAD_KEYS_MAX && pthread_key_create(&key[n], NULL) == 0)
+        n++;
+    for (unsigned i = 0; i < n; i++)
+        (void)pthread_key_delete(key[i]);
+    return n;
+}
+
+static int first_calls_meet(unsigned after)
+{
+    unsigned keys = keys_left();
+    bool ok, meet;
+
+    gate_init(&other_has_called);
+    atom_interfere(after, another_calls, &other_has_called);
+    seen[0] = thread_self();
+    meet = atom_has_interfered();
+    ok = !seen[0]->reader.shared && thread_self() == seen[0] && records() == (meet ? 3 : 2);
+    ok = ok && keys_left() == keys - 1; /* one for all threads */
+    if (meet) {
+        ok = ok && !seen[1]->reader.shared && seen[1] != seen[0] && seen[1]->number != seen[0]->number;
+        gate_open(&other_has_called);
+        crew_join(&other);
+        ok = ok && atom_load_relaxed(&seen[1]->in_use) == 0; /* it was told of the thread's end */
+    }
+    return !ok ? 1 : meet ? 0 : NOT_SO_MANY;
+}
+
+/* Each in a process of its own, in which nobody has called. */
+START_TEST(two_first_calls_at_once)
+{
+    int status = 0;
+
+    ck_assert_uint_eq(records(), 0);
+    for (unsigned after = IN_ONCE; status == 0; after++) {
+        pid_t pid = fork();
+
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            (void)alarm(60);
+            _exit(first_calls_meet(after));
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+        ck_assert(status == 0 || after > IN_ONCE + 5);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("thread");
@@ -226,5 +301,8 @@ int main(void)
     tcase_add_test(tc, who_ends_while_borrowing_is_told);
     tcase_add_test(tc, random_numbers_differ);
     tcase_add_test(tc, a_child_frees_the_others_records);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, two_first_calls_at_once);
+#endif
     return suite_run(tc);
 }
