@@ -231,7 +231,7 @@ static void *take(struct slab_arena *a, unsigned class) REQUIRES(slab_role)
     void *slot;
 
     /* Once a batch: a look is a barrier, and new memory is cheaper than many of them. */
-    if (k->free == NULL && k->waiting != NULL && !k->looked) {
+    if (k->free == NULL && !k->looked) {
         k->looked = true;
         reclaim(k);
     }

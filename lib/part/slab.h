@@ -41,7 +41,7 @@ struct slab_class {
     size_t batch GUARDED_BY(slab_role);     /* how much of that closes one */
     size_t next_look GUARDED_BY(slab_role); /* the weight at which to look at the batch again; 0: when it is full */
     uint64_t closed GUARDED_BY(slab_role);  /* when the last one was, on clock_now */
-    bool looked GUARDED_BY(slab_role);      /* an allocation has looked at it in vain */
+    bool looked GUARDED_BY(slab_role);      /* an allocation has looked whether it has passed */
 };
 
 /* The first slot of a batch in the depot, which nobody looks at any more. */

@@ -92,7 +92,7 @@ struct sum {
 static void add_one(struct stripe *st, void *arg)
 {
     struct sum *sum = arg;
-    ATOM(uint64_t) *counter = (void *)((char *)st + sum->offset);
+    stripe_counter *counter = (void *)((char *)st + sum->offset);
 
     sum->total += atom_load_relaxed(counter);
 }

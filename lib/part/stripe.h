@@ -13,20 +13,22 @@
 
 enum { STRIPE_KINDS = 16 }; /* as KIND_SLOTS */
 
+typedef ATOM(uint64_t) stripe_counter;
+
 /* Of one kind, or of those that share its place. */
 struct stripe_kind {
-    ATOM(uint64_t) hits;
-    ATOM(uint64_t) pinned; /* signed: + when an entry's first hold is taken, - when its last one goes */
+    stripe_counter hits;
+    stripe_counter pinned; /* signed: + when an entry's first hold is taken, - when its last one goes */
 };
 
 struct stripe {
     struct stripe_kind of[STRIPE_KINDS];
-    ATOM(uint64_t) misses;
+    stripe_counter misses;
     struct epoch_reader section;     /* of the cache's own domain: cache/section.c; not of the shared stripe */
     ATOM(uint64_t) nesting;          /* of sections; as above */
     bool shared;
-    ATOM(uint64_t) reserved;         /* room taken by this thread's inserts under way */
-    ATOM(uint64_t) dying, destroyed; /* values whose end this thread has begun, and brought about or passed on */
+    stripe_counter reserved;         /* room taken by this thread's inserts under way */
+    stripe_counter dying, destroyed; /* values whose end this thread has begun, and brought about or passed on */
 } __attribute__((aligned(128)));
 
 enum { STRIPE_CHUNKS = 24, STRIPE_FIRST = 8 };
@@ -73,20 +75,18 @@ static inline struct stripe *stripe_ready(struct stripes *s, const struct thread
  * stripe_add(st, field, n):
  * Relaxed: only its own thread writes a stripe, and sums are promised to nobody while others count.
  */
-#define stripe_add(st, field, n)                                                                                  \
-    do {                                                                                                          \
-        if (unlikely((st)->shared))                                                                               \
-            (void)atom_add_relaxed(&(st)->field, (uint64_t)(n));                                                  \
-        else                                                                                                      \
-            stripe_add_own(st, field, n);                                                                         \
-    } while (0)
+#define stripe_add(st, field, n) stripe_count(&(st)->field, (st)->shared, (uint64_t)(n))
 
 /* The same of a stripe that is known not to be the shared one. */
-#define stripe_add_own(st, field, n)                                                                              \
-    do {                                                                                                          \
-        uint64_t sum_ = atom_load_relaxed(&(st)->field) + (uint64_t)(n);                                          \
-        atom_store_relaxed(&(st)->field, sum_);                                                                   \
-    } while (0)
+#define stripe_add_own(st, field, n) stripe_count(&(st)->field, false, (uint64_t)(n))
+
+static inline void stripe_count(stripe_counter *counter, bool shared, uint64_t n)
+{
+    if (unlikely(shared))
+        (void)atom_add_relaxed(counter, n);
+    else
+        atom_store_relaxed(counter, atom_load_relaxed(counter) + n);
+}
 
 /*
  * stripes_each(s, fn, arg):

@@ -149,6 +149,31 @@ START_TEST(no_count_is_lost)
 END_TEST
 
 #ifdef BRIM_INTERFERE
+static void count_one(void *arg)
+{
+    struct stripe *st = arg;
+
+    stripe_add(st, misses, 1);
+}
+
+static void count_own(void *arg)
+{
+    struct stripe *st = arg;
+
+    stripe_add_own(st, misses, 1);
+}
+
+/* Where others count too, by one locked operation; else by a load and a store. */
+START_TEST(how_it_is_counted)
+{
+    static struct stripe own, shared = {.shared = true};
+
+    ck_assert_uint_eq(operations_of(count_one, &own), 2);
+    ck_assert_uint_eq(operations_of(count_one, &shared), 1);
+    ck_assert_uint_eq(operations_of(count_own, &own), 2);
+}
+END_TEST
+
 static void make_chunk(void *arg)
 {
     struct thread other = {.number = 61};
@@ -188,6 +213,7 @@ int main(void)
     tcase_add_test(tc, pins_of_all_kinds);
     tcase_add_test(tc, no_count_is_lost);
 #ifdef BRIM_INTERFERE
+    tcase_add_test(tc, how_it_is_counted);
     tcase_add_test(tc, a_chunk_is_made_once);
 #endif
     return suite_run(tc);
