@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "part/thread.h"
 #include "support/support.h"
 
@@ -168,51 +169,85 @@ END_TEST
 START_TEST(random_numbers_differ)
 {
     struct thread own = {.random = 1}, other = {.random = 2}, shared = {.reader = {.shared = true}};
-    uint64_t x = thread_random(&own);
+    uint64_t state = 1, x = thread_random(&own);
 
+    ck_assert_uint_eq(x, hash_random(&state)); /* its own sequence */
     ck_assert_uint_ne(x, thread_random(&own));
     ck_assert_uint_ne(x, thread_random(&other));
     ck_assert_uint_ne(thread_random(&shared), thread_random(&shared));
+    ck_assert_uint_eq(shared.random, 0); /* it has none of its own, which threads would share */
 }
 END_TEST
+
+static gate inside[2];
 
 static void stay_inside(unsigned id, void *arg)
 {
     struct thread *t = thread_self();
 
-    (void)id;
+    (void)arg;
     section_enter(t);
-    seen[0] = t;
-    gate_stop_here(arg);
+    atom_store_relaxed(&t->waits_for, (struct flight *)(void *)t); /* anything */
+    seen[id] = t;
+    gate_stop_here(&inside[id]);
+    atom_store_relaxed(&t->waits_for, NULL);
     section_leave(t);
+}
+
+static bool is_free(struct thread *t)
+{
+    return atom_load_relaxed(&t->in_use) == 0 && atom_load_relaxed(&t->waits_for) == NULL &&
+           epoch_entered(&t->reader) == EPOCH_NONE;
 }
 
 START_TEST(a_child_frees_the_others_records)
 {
     int status = -1;
     crew c;
-    gate g;
     pid_t pid;
 
     (void)thread_self();
-    gate_init(&g);
-    crew_start(&c, 1, stay_inside, &g);
-    gate_wait_reached(&g);
+    for (int i = 0; i < 2; i++)
+        gate_init(&inside[i]);
+    crew_start(&c, 2, stay_inside, NULL);
+    for (int i = 0; i < 2; i++)
+        gate_wait_reached(&inside[i]);
     pid = fork();
     if (pid == 0) {
         struct thread *self = thread_self();
         thread_child(self);
-        _exit(epoch_passed(&epoch_process, epoch_stamp(&epoch_process)) && atom_load_relaxed(&seen[0]->in_use) == 0 &&
+        _exit(epoch_passed(&epoch_process, epoch_stamp(&epoch_process)) && is_free(seen[0]) && is_free(seen[1]) &&
                       atom_load_relaxed(&self->in_use) == 1 && thread_self() == self
                   ? 0
                   : 1);
     }
-    gate_open(&g);
+    for (int i = 0; i < 2; i++)
+        gate_open(&inside[i]);
     crew_join(&c);
-    gate_destroy(&g);
+    for (int i = 0; i < 2; i++)
+        gate_destroy(&inside[i]);
     ck_assert_int_gt(pid, 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* The one key serves all threads: also those that begin when there is none left. */
+START_TEST(no_thread_needs_a_key_of_its_own)
+{
+    static pthread_key_t key[PTHREAD_KEYS_MAX];
+    struct thread *own = thread_self();
+    unsigned n = 0;
+
+    while (n < PTHREAD_KEYS_MAX && pthread_key_create(&key[n], NULL) == 0)
+        n++;
+    ck_assert_int_eq(pthread_barrier_init(&all_seen, NULL, 1), 0);
+    crew_do(1, show_self, NULL);
+    pthread_barrier_destroy(&all_seen);
+    while (n > 0)
+        (void)pthread_key_delete(key[--n]);
+    ck_assert_ptr_ne(seen[0], own);
+    ck_assert_uint_eq(atom_load_relaxed(&seen[0]->in_use), 0);
 }
 END_TEST
 
@@ -289,6 +324,39 @@ START_TEST(two_first_calls_at_once)
     }
 }
 END_TEST
+static void claim_a_record(unsigned id, void *arg)
+{
+    (void)id;
+    atom_interfere(*(unsigned *)arg, another_calls, &other_has_called);
+    seen[0] = thread_self();
+    *(unsigned *)arg += 1;
+    if (!atom_has_interfered())
+        *(unsigned *)arg = 0;
+}
+
+/* Another takes the record that nobody uses while we do. */
+START_TEST(a_record_has_one_owner)
+{
+    unsigned next = 0, all, meetings = 0;
+
+    (void)thread_self();
+    crew_do(2, come_by, NULL); /* whose records are used again */
+    all = records();
+    do {
+        gate_init(&other_has_called);
+        crew_do(1, claim_a_record, &next);
+        if (next > 0) {
+            meetings++;
+            ck_assert_ptr_ne(seen[0], seen[1]);
+            gate_open(&other_has_called);
+            crew_join(&other);
+        }
+        gate_destroy(&other_has_called);
+    } while (next > 0);
+    ck_assert_uint_ge(meetings, 5);
+    ck_assert_uint_le(records(), all + 1);
+}
+END_TEST
 #endif
 
 int main(void)
@@ -301,8 +369,10 @@ int main(void)
     tcase_add_test(tc, who_ends_while_borrowing_is_told);
     tcase_add_test(tc, random_numbers_differ);
     tcase_add_test(tc, a_child_frees_the_others_records);
+    tcase_add_test(tc, no_thread_needs_a_key_of_its_own);
 #ifdef BRIM_INTERFERE
     tcase_add_test(tc, two_first_calls_at_once);
+    tcase_add_test(tc, a_record_has_one_owner);
 #endif
     return suite_run(tc);
 }
