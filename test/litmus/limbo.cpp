@@ -9,9 +9,10 @@
 
 #define BRIM_PART_STRIPE_H // what stripe.c and limbo.c need: one stripe in the first chunk, which is shared, two in the next
 enum { STRIPE_KINDS = 1, STRIPE_CHUNKS = 2, STRIPE_FIRST = 1 };
+typedef ATOM(uint64_t) stripe_counter;
 struct stripe {
     struct {
-        ATOM(uint64_t) pinned;
+        stripe_counter pinned;
     } of[STRIPE_KINDS];
     struct epoch_reader section;
     bool shared;
