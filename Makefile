@@ -46,7 +46,7 @@ TESTS_release = $(OUTSIDE_TESTS) $(FAULT_TESTS)
 OBJCOPY ?= objcopy
 # Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
 REFUSED := test_sections test_sections_threads test_sections_leave test_sections_fork test_g02 test_g03 test_g07
-LITMUS := $(LITMUS_SRC:test/litmus/%.cpp=%)
+LITMUS := $(filter-out suite,$(LITMUS_SRC:test/litmus/%.cpp=%))
 
 # ---- Compilers and flags ------------------------------------------------------------------------------------
 
@@ -268,8 +268,10 @@ programs-coverage: $(COVERAGE_TESTS)
 programs-mutation: build/mutation/libbrim.so $(MUTATION_TESTS:%=build/mutation/%)
 
 # Harnesses include the library's own sources, as C++ over Relacy.
-$(LITMUS:%=build/litmus/%): build/litmus/%: test/litmus/%.cpp build/litmus/flags
-	$(CXX) $(LITMUS_FLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $<
+$(LITMUS:%=build/litmus/%): build/litmus/%: test/litmus/%.cpp build/litmus/suite.o build/litmus/flags
+	$(CXX) $(LITMUS_FLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< build/litmus/suite.o
+build/litmus/suite.o: test/litmus/suite.cpp build/litmus/flags
+	$(CXX) $(LITMUS_FLAGS) -O2 -MMD -MP -MF build/litmus/suite.d -MT $@ -c -o $@ $<
 .PHONY: programs-litmus
 programs-litmus: $(LITMUS:%=build/litmus/%)
 

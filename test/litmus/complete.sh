@@ -5,9 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-there=$(for harness in test/litmus/*.cpp; do
-    harness=${harness##*/}
-    "build/litmus/${harness%.cpp}" 3000 plants | grep '^plant ' || true
+there=$(for harness in $(make -s --no-print-directory print-LITMUS); do
+    "build/litmus/$harness" 3000 plants | grep '^plant ' || true
 done | cut -d' ' -f2 | sort -u)
 named=$(sed -nE 's/^[a-z-]+ +([^ ]+).*/\1/p' test/litmus/plants.txt | sort)
 

@@ -3,10 +3,15 @@
  * What the Relacy harnesses share: they compile the library's own C files as C++ over Relacy's atomics.
  *
  *   HARNESS [SCHEDULES [BOUND]] [part=NAME] [seed=N] [plant=NAME [runs=N]] [plants]
+ *   HARNESS total=N [part=NAME] [seed=N]
+ *   HARNESS bounded [part=NAME]
  *
  * For each of its parts, or one alone, a harness runs SCHEDULES random schedules, others for each seed, and then all
  * schedules with up to BOUND context switches that no thread asks for.  It exits with 1 when a schedule fails, which Relacy
  * prints, and with 2 when nothing interesting happened in any: a harness that cannot hit proves nothing.
+ *
+ * For a release (test/proof/litmus.sh) it runs N random ones, which its parts share equally; or all that are within the
+ * bound that each part then has.
  *
  * With the bug NAME planted (lib/base/plant.h) it exits with 1 only if a schedule fails in each of so many runs, with a seed
  * each, and with 3 if it never came to that place.  With `plants' it prints the names of all that it comes by.
@@ -26,6 +31,7 @@
 #include <typeinfo>
 
 #include "base/plant.h"
+#include "suite.h"
 
 #define _Noreturn [[noreturn]]
 #define _Static_assert static_assert
@@ -44,8 +50,11 @@ static struct {
     int bound;               /* -1: as the harness says */
     unsigned seed, runs;
     bool list;
-    const char *part; /* NULL: all */
-} litmus = {0, -1, 0, 1, false, NULL};
+    const char *part;    /* NULL: all */
+    unsigned long total; /* 0: not these alone */
+    bool bounded;        /* all of a release, and no random ones */
+    unsigned long parts;
+} litmus = {0, -1, 0, 1, false, NULL, 0, false, 1};
 
 static void litmus_options(int argc, char **argv)
 {
@@ -62,6 +71,10 @@ static void litmus_options(int argc, char **argv)
             litmus.runs = (unsigned)std::atoi(argv[i] + 5);
         else if (std::strcmp(argv[i], "plants") == 0)
             litmus.list = true;
+        else if (std::strncmp(argv[i], "total=", 6) == 0)
+            litmus.total = std::strtoul(argv[i] + 6, NULL, 10);
+        else if (std::strcmp(argv[i], "bounded") == 0)
+            litmus.bounded = true;
         else if (numbers++ == 0)
             litmus.schedules = std::strtoul(argv[i], NULL, 10);
         else
@@ -78,51 +91,105 @@ static bool litmus_wants(const char *type)
 /* What is planted is to fail: nobody wants to read how. */
 static std::ostream litmus_nowhere(NULL);
 
-template <typename Test> static bool litmus_simulate(rl::test_params &p, const char *what, unsigned long first)
+static bool litmus_simulate(rl::test_params &p, const litmus_suite &suite, const char *what, unsigned long first)
 {
     clock_t begin = std::clock();
 
     p.output_stream = plant_wanted != NULL ? &litmus_nowhere : &std::cout;
     p.progress_stream = &litmus_nowhere;
     p.execution_depth_limit = 4000;
-    if (!rl::simulate<Test>(p))
+    if (!litmus_simulate_suite(p, suite))
         return false;
     double seconds = (double)(std::clock() - begin + 1) / CLOCKS_PER_SEC;
     unsigned long n = (unsigned long)p.stop_iteration - first + 1;
     if (plant_wanted == NULL)
-        std::printf("%s %s: %lu schedules, %.2f s, %.0f/s\n", p.test_name.c_str(), what, n, seconds, (double)n / seconds);
+        std::printf("%s %s: %lu schedules, %.2f s, %.0f/s\n", suite.name, what, n, seconds, (double)n / seconds);
+    std::fflush(stdout); /* before it is stopped in the next */
     return true;
 }
 
-/*
- * One part of a harness: SCHEDULES random ones, and all at context bound BOUND, unless the command line says otherwise.
- * Returns the harness's status.
- */
-template <typename Test, unsigned long SCHEDULES, int BOUND> static int litmus_part()
+static bool litmus_random(const litmus_suite &suite, unsigned long schedules)
 {
-    rl::test_params random, bounded;
-    char what[32];
-
-    if (!litmus_wants(typeid(Test).name()))
-        return 0;
-    interesting = 0;
+    rl::test_params p;
     /* Relacy's random numbers follow from the number of the schedule: another seed begins elsewhere. */
     unsigned long first = litmus.seed * 0x9E3779B9u / 2 + 1;
-    random.search_type = rl::sched_random;
-    random.initial_state = std::to_string(first) + " ";
-    random.iteration_count = first + (litmus.schedules != 0 ? litmus.schedules : SCHEDULES) - 1;
-    bounded.search_type = rl::sched_bound;
-    bounded.context_bound = litmus.bound >= 0 ? litmus.bound : BOUND;
-    std::snprintf(what, sizeof what, "all at bound %u", bounded.context_bound);
-    if (!litmus_simulate<Test>(random, "random", first) || (!litmus.list && !litmus_simulate<Test>(bounded, what, 1)))
-        return 1;
-    return interesting > 0 ? 0 : 2;
+
+    p.search_type = rl::sched_random;
+    p.initial_state = std::to_string(first) + " ";
+    p.iteration_count = first + schedules - 1;
+    return litmus_simulate(p, suite, "random", first);
+}
+
+static bool litmus_bounded(const litmus_suite &suite, int bound)
+{
+    rl::test_params p;
+    char what[32];
+
+    p.search_type = rl::sched_bound;
+    p.context_bound = (unsigned)bound;
+    std::snprintf(what, sizeof what, "all at bound %d", bound);
+    return litmus_simulate(p, suite, what, 1);
+}
+
+template <typename Test> struct litmus_made {
+    static void make(void *self)
+    {
+        new (self) Test();
+    }
+    static void before(void *self)
+    {
+        static_cast<Test *>(self)->before();
+    }
+    static void thread(void *self, unsigned i)
+    {
+        static_cast<Test *>(self)->thread(i);
+    }
+    static void after(void *self)
+    {
+        static_cast<Test *>(self)->after();
+    }
+    static void end(void *self)
+    {
+        static_cast<Test *>(self)->~Test();
+    }
+};
+
+/*
+ * One part of a harness: SCHEDULES random ones, and all at context bound BOUND, unless the command line says otherwise;
+ * and at RELEASE for a release, where 3 is asked for: what is too large for that has smaller parts beside it.
+ * Returns the harness's status.
+ */
+template <typename Test, unsigned long SCHEDULES, int BOUND, int RELEASE = (BOUND > 3 ? BOUND : 3)> static int litmus_part()
+{
+    typedef litmus_made<Test> made;
+    typedef typename Test::params params;
+    static_assert(params::thread_count == 2 || params::thread_count == 3, "suite.cpp has no others");
+    const char *name = typeid(Test).name();
+    bool passed = true;
+
+    /* The compiler has it after its length. */
+    name += std::strspn(name, "0123456789");
+    if (litmus.part != NULL && std::strcmp(name, litmus.part) != 0)
+        return 0;
+    litmus_suite suite = {name, params::thread_count, sizeof(Test), made::make, made::before, made::thread, made::after, made::end};
+    interesting = 0;
+    if (litmus.total != 0)
+        passed = litmus_random(suite, litmus.total / litmus.parts);
+    else if (litmus.bounded)
+        passed = litmus_bounded(suite, RELEASE);
+    else
+        passed = litmus_random(suite, litmus.schedules != 0 ? litmus.schedules : SCHEDULES) &&
+                 (litmus.list || litmus_bounded(suite, litmus.bound >= 0 ? litmus.bound : BOUND));
+    if (passed && interesting == 0 && plant_wanted == NULL)
+        std::printf("%s: nothing interesting\n", name);
+    return !passed ? 1 : interesting > 0 ? 0 : 2;
 }
 
 static int litmus_run(std::initializer_list<int (*)()> parts)
 {
     int status = 0;
 
+    litmus.parts = litmus.part != NULL ? 1 : parts.size();
     for (auto part : parts)
         if (status == 0)
             status = part();
