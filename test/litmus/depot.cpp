@@ -17,7 +17,7 @@
 #include "part/slab.c"
 #undef class
 
-template <typename Self> struct arenas : rl::test_suite<Self, 3> {
+template <typename Self, int THREADS = 3> struct arenas : rl::test_suite<Self, THREADS> {
     enum { SIZE = 128, CLASS = 2, SLOTS = 6 }; // a slot of 64 is too small for Relacy's atomics
     struct process<3> process;
     struct slab s;
@@ -167,6 +167,28 @@ struct shared : arenas<shared> {
     }
 };
 
+// Two threads each, so that all schedules can be run at bound 3: two that share, and one that shares with one that does not.
+template <typename Self, unsigned OTHER> struct shared_by_two : arenas<Self, 2> {
+    typedef arenas<Self, 2> base;
+
+    void before()
+    {
+        base::make(SLAB_ARENAS, OTHER, 2);
+    }
+
+    void thread(unsigned i)
+    {
+        for (int n = 0; n < 2; n++)
+            base::retire(i, base::take(i));
+    }
+};
+struct both_shared : shared_by_two<both_shared, SLAB_ARENAS + 1> {
+};
+struct one_shared : shared_by_two<one_shared, 1> {
+};
+
 LITMUS(litmus_part<handed_on, 100000, 2>,
        litmus_part<depot, 50000, 2>,
-       litmus_part<shared, 100000, 1>)
+       litmus_part<shared, 100000, 1, 2>,
+       litmus_part<both_shared, 20000, 1>,
+       litmus_part<one_shared, 20000, 1>)

@@ -143,8 +143,48 @@ struct fork_beside : rl::test_suite<fork_beside, 3> {
     }
 };
 
+// The same of one thread, so that all schedules can be run at bound 3.
+struct fork_beside_one : rl::test_suite<fork_beside_one, 2> {
+    struct process<1> process;
+    rl::var<int> words[2];
+
+    void before()
+    {
+        process.make();
+        new (&window_gate) struct window_gate;
+        atom_store_relaxed(&window_gate.closed, 0);
+        words[0]($) = words[1]($) = 0;
+    }
+
+    void thread(unsigned i)
+    {
+        for (int n = 0; i == 0 && n < 2; n++) {
+            window_open(&process.self[0]);
+            words[0]($) = words[0]($) + 1;
+            rl::yield(1, $);
+            words[1]($) = words[1]($) + 1;
+            window_close(&process.self[0]);
+        }
+        if (i == 0)
+            return;
+        window_close_gate();
+        int first = words[0]($);
+        RL_ASSERT(words[1]($) == first);
+        interesting += first == 1;
+        window_open_gate();
+    }
+
+    void after()
+    {
+        RL_ASSERT(words[1]($) == 2);
+        typedef struct window_gate type;
+        window_gate.~type();
+    }
+};
+
 LITMUS(litmus_part<two_readers, 200000, 2>,
        litmus_part<two_writers, 200000, 2>,
        litmus_part<one_record, 100000, 2>,
        litmus_part<refreshed, 50000, 4>,
-       litmus_part<fork_beside, 100000, 1>)
+       litmus_part<fork_beside, 100000, 1, 2>,
+       litmus_part<fork_beside_one, 20000, 2>)

@@ -548,13 +548,177 @@ struct circle_canceled : waits<circle_canceled, 3> {
     }
 };
 
+// ---- Of the larger ones two threads each, so that all schedules can be run at bound 3
+
+struct no_circle_of_two : waits<no_circle_of_two, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 1)
+            fail(load[1], 7, 0, 1);
+        (void)wait(i, 1 - i);
+        if (i == 0)
+            fail(load[0], 7, 0, 0);
+    }
+
+    void after()
+    {
+        RL_ASSERT(deadlocks($) == 0);
+        waits::after();
+    }
+};
+
+struct circle_of_two_canceled : waits<circle_of_two_canceled, 2> {
+    bool freed;
+
+    void thread(unsigned i)
+    {
+        if (i == 1)
+            cancel(1, 'k');
+        brim_status status = wait(i, 1 - i);
+        if (i == 0)
+            freed = status == BRIM_CANCELED;
+        fail(load[i], 7, 0, i);
+    }
+
+    void after()
+    {
+        RL_ASSERT(deadlocks($) == 0 || !freed);
+        waits::after();
+    }
+};
+
+struct asked_by_two : loads<asked_by_two, 2, 1> {
+    void thread(unsigned i)
+    {
+        got g = get(i);
+        if (g.load != NULL)
+            RL_ASSERT(finish(g.load, 8));
+        else
+            RL_ASSERT(g.status == BRIM_OK && g.value == 8);
+    }
+
+    void after()
+    {
+        RL_ASSERT(claims($) == 1);
+        loads::after();
+    }
+};
+
+// ${NOW}: when the other asks.
+template <typename Self, int NOW> struct failed_for_two : loads<Self, 2, 1> {
+    typedef loads<Self, 2, 1> base;
+
+    void thread(unsigned i)
+    {
+        typename base::got g = base::get(i, 0, 'k', i == 1 ? NOW : 1);
+        if (i == 0 && g.load != NULL)
+            base::fail(g.load, 7, 5);
+        else if (g.load != NULL)
+            RL_ASSERT(base::finish(g.load, 8));
+        else
+            RL_ASSERT((g.status == BRIM_OK && g.value == 8) || (g.status == BRIM_FAILED && g.reason == 7));
+    }
+};
+struct failed_soon : failed_for_two<failed_soon, 1> {
+};
+struct failed_late : failed_for_two<failed_late, 9> {
+};
+
+struct overtaken_by_one : loads<overtaken_by_one, 2, 1> {
+    rl::atomic<int> version;
+
+    void before()
+    {
+        loads::before();
+        version($) = 1;
+    }
+
+    int get_version(unsigned i)
+    {
+        got g = get(i);
+        if (g.load == NULL) {
+            RL_ASSERT(g.status == BRIM_OK);
+            return g.value;
+        }
+        int made = version.load(rl::memory_order_relaxed);
+        interesting += !finish(g.load, made);
+        return made;
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 1) {
+            version.store(2, rl::memory_order_relaxed);
+            remove();
+            RL_ASSERT(get_version(1) == 2);
+        } else {
+            (void)get_version(0);
+        }
+    }
+};
+
+// Somebody waits for what is overtaken, and asks for nothing more.
+struct overtaken_while_waiting : loads<overtaken_while_waiting, 3, 1> {
+    flight *load;
+
+    void before()
+    {
+        loads::before();
+        load = claimed(0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            (void)finish(load, 8);
+        else if (i == 1)
+            (void)get(1, 0, 'k', 1, 0, false);
+        else
+            remove();
+    }
+};
+
+struct timed_out_alone : loads<timed_out_alone, 2, 1> {
+    flight *load;
+
+    void before()
+    {
+        loads::before();
+        load = claimed(0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(finish(load, 8));
+            return;
+        }
+        got g = get(1, 0, 'k', 1, 2);
+        RL_ASSERT(g.status == BRIM_TIMEOUT || g.value == 8);
+    }
+
+    void after()
+    {
+        loads::after();
+        RL_ASSERT(destroyed[0]($) == 1);
+    }
+};
+
 LITMUS(litmus_part<circle, 5000, 2>,
-       litmus_part<no_circle, 10000, 1>,
-       litmus_part<circle_canceled, 10000, 1>,
-       litmus_part<asked_at_once, 10000, 1>,
-       litmus_part<failed, 10000, 1>,
-       litmus_part<overtaken, 10000, 1>,
+       litmus_part<no_circle, 10000, 1, 1>,
+       litmus_part<circle_canceled, 10000, 1, 2>,
+       litmus_part<asked_at_once, 10000, 1, 2>,
+       litmus_part<failed, 10000, 1, 2>,
+       litmus_part<overtaken, 10000, 1, 1>,
        litmus_part<canceled, 10000, 1>,
-       litmus_part<timed_out, 10000, 1>,
+       litmus_part<timed_out, 10000, 1, 2>,
        litmus_part<told_later, 10000, 2>,
-       litmus_part<cache_freed, 10000, 1>)
+       litmus_part<cache_freed, 10000, 1>,
+       litmus_part<no_circle_of_two, 10000, 1>,
+       litmus_part<circle_of_two_canceled, 10000, 1>,
+       litmus_part<asked_by_two, 10000, 1>,
+       litmus_part<failed_soon, 10000, 1>,
+       litmus_part<failed_late, 10000, 1>,
+       litmus_part<overtaken_by_one, 10000, 1>,
+       litmus_part<overtaken_while_waiting, 10000, 1>,
+       litmus_part<timed_out_alone, 10000, 1>)

@@ -180,6 +180,13 @@ template <typename Self, int THREADS> struct borrowed : rl::test_suite<Self, THR
         process.self[i].borrowing = 1;
     }
 
+    void wait_in_limbo()
+    {
+        (void)entry_unlink(&e);
+        e.priority = ENTRY_NO_CAUSE;
+        limbo_push(&c.limbo, &e);
+    }
+
     void remove() // as shard_unlink_locked, and what follows
     {
         entry_list left = {NULL, NULL};
@@ -197,6 +204,11 @@ template <typename Self, int THREADS> struct borrowed : rl::test_suite<Self, THR
         if (entries > 0)
             remove();
         (void)tally_close(&c.live);
+        end_cache();
+    }
+
+    void end_cache()
+    {
         section_forbid(&c);
         cache_drop_live(&c, thread_self());
     }
@@ -324,9 +336,7 @@ struct asked : borrowed<asked, 2> {
     {
         make(0, 0);
         open(0);
-        (void)entry_unlink(&e);
-        e.priority = ENTRY_NO_CAUSE;
-        limbo_push(&c.limbo, &e);
+        wait_in_limbo();
     }
 
     void thread(unsigned i)
@@ -345,7 +355,207 @@ struct asked : borrowed<asked, 2> {
     }
 };
 
+// ---- Of the larger ones two threads each, so that all schedules can be run at bound 3
+
+// What is removed waits for a section, or for nothing.
+struct removed_beside_section : borrowed<removed_beside_section, 2> {
+    void before()
+    {
+        make(0, 0);
+        open(0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 1) {
+            remove();
+            return;
+        }
+        (void)peek();
+        brim_read_end(&c);
+    }
+
+    void after()
+    {
+        RL_ASSERT(destroyed($) == 1);
+    }
+};
+
+// It has been removed, and waits for the section, which ends while the cache is freed.  The count is closed already: that
+// somebody counts meanwhile is tally.cpp's.
+struct freed_beside_section : borrowed<freed_beside_section, 2> {
+    void before()
+    {
+        make(0, 0);
+        open(0);
+        wait_in_limbo();
+        (void)tally_close(&c.live);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            brim_read_end(&c);
+        else
+            end_cache();
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(ended($) == 1);
+    }
+};
+
+struct removed_beside_ref : borrowed<removed_beside_ref, 2> {
+    void before()
+    {
+        make(1, 0);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            release();
+        else
+            remove();
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(destroyed($) == 1);
+    }
+};
+
+// It has been removed, and its last ref is released while the cache is freed.
+struct freed_beside_ref : borrowed<freed_beside_ref, 2> {
+    void before()
+    {
+        make(1, 0);
+        remove();
+        (void)tally_close(&c.live);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            release();
+        else
+            end_cache();
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(ended($) == 1);
+    }
+};
+
+// It is freed, and a key dropped.
+struct freed_beside_key : borrowed<freed_beside_key, 2> {
+    void before()
+    {
+        make(0, 1);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            dispose_key(&e);
+        else
+            free_cache();
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(ended($) == 1);
+    }
+};
+
+// It has been freed: the last ref and the last key go.
+struct handles_left : borrowed<handles_left, 2> {
+    void before()
+    {
+        make(1, 1);
+        free_cache();
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            release();
+        else
+            dispose_key(&e);
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(ended($) == 1);
+    }
+};
+
+// A value waits for two sections, which end.
+struct sections_end : borrowed<sections_end, 2> {
+    void before()
+    {
+        make(0, 0);
+        open(0);
+        open(1);
+        wait_in_limbo();
+    }
+
+    void thread(unsigned)
+    {
+        RL_ASSERT(value($) == 1);
+        brim_read_end(&c);
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(destroyed($) == 1);
+    }
+};
+
+// It waits for one, while somebody lets go of it.
+struct section_ends_beside_ref : borrowed<section_ends_beside_ref, 2> {
+    void before()
+    {
+        make(1, 0);
+        open(0);
+        (void)entry_unlink(&e);
+        (void)entry_release(&e); // the link's ref
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(value($) == 1);
+            brim_read_end(&c);
+        } else {
+            release();
+        }
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(destroyed($) == 1);
+    }
+};
+
 LITMUS(litmus_part<asked, 20000, 1>,
        litmus_part<freed_empty, 20000, 2>,
-       litmus_part<freed_beside_handles, 20000, 1>,
-       litmus_part<freed_beside_sections, 50000, 0>)
+       litmus_part<freed_beside_handles, 20000, 1, 1>,
+       litmus_part<freed_beside_sections, 50000, 0, 0>,
+       litmus_part<removed_beside_section, 10000, 1>,
+       litmus_part<freed_beside_section, 10000, 1>,
+       litmus_part<removed_beside_ref, 10000, 1>,
+       litmus_part<freed_beside_ref, 10000, 1>,
+       litmus_part<freed_beside_key, 10000, 1>,
+       litmus_part<handles_left, 10000, 1>,
+       litmus_part<sections_end, 10000, 1>,
+       litmus_part<section_ends_beside_ref, 10000, 1>)

@@ -168,7 +168,7 @@ struct stamped : one_shard<stamped, 2> {
 
 // ---- The index changes its size, and the old table is given back
 
-template <typename Self> struct resized : rl::test_suite<Self, 3> {
+template <typename Self, int THREADS = 3> struct resized : rl::test_suite<Self, THREADS> {
     enum { TABLES = 4, BUCKETS = 3, ENTRIES = 5 };
     struct process<3> process;
     shard sh;
@@ -306,7 +306,7 @@ template <typename Self> struct resized : rl::test_suite<Self, 3> {
             RL_ASSERT(!there[i]);
     }
 };
-template <typename Self> resized<Self> *resized<Self>::current;
+template <typename Self, int THREADS> resized<Self, THREADS> *resized<Self, THREADS>::current;
 
 struct grown : resized<grown> {
     void before()
@@ -367,9 +367,225 @@ struct shrunk : resized<shrunk> {
     }
 };
 
+// ---- Of the larger ones two threads each, so that all schedules can be run at bound 3
+
+struct found_beside_replacement : one_shard<found_beside_replacement, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            int a = find('k'), b = find('k');
+            RL_ASSERT(a != 0 && b >= a);
+            interesting += a != b;
+        } else {
+            link(&fresh);
+        }
+    }
+};
+
+struct found_beside_rebuild : one_shard<found_beside_rebuild, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(find('k') == 1);
+            interesting++;
+        } else {
+            rebuild();
+        }
+    }
+};
+
+struct replaced_beside_rebuild : one_shard<replaced_beside_rebuild, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            link(&fresh);
+            RL_ASSERT(find('k') == 2);
+        } else {
+            rebuild();
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 2);
+        interesting++;
+    }
+};
+
+struct inserted_beside_rebuild : one_shard<inserted_beside_rebuild, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            link(&other);
+            RL_ASSERT(find('o') == 3);
+        } else {
+            rebuild();
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 1 && find('o') == 3);
+        interesting++;
+    }
+};
+
+// One looks up what is there since the rebuild began, or longer.
+struct found_in_either : one_shard<found_in_either, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            int k = find('k');
+            RL_ASSERT(k == 1 || k == 2);
+        } else {
+            link(&fresh);
+            rebuild();
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 2);
+        interesting++;
+    }
+};
+
+struct inserted_beside_replacement : one_shard<inserted_beside_replacement, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            link(&other);
+            int k = find('k');
+            RL_ASSERT(k == 1 || k == 2);
+            interesting += k == 2;
+        } else {
+            link(&fresh);
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(find('k') == 2 && find('o') == 3);
+    }
+};
+
+struct found_beside_growth : resized<found_beside_growth, 2> {
+    void before()
+    {
+        make(1, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            link(3);
+        else
+            RL_ASSERT(find(1, 0));
+    }
+
+    void after()
+    {
+        check(2, 4);
+    }
+};
+
+struct removed_beside_growth : resized<removed_beside_growth, 2> {
+    void before()
+    {
+        make(1, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            link(3);
+        else
+            remove(2);
+    }
+
+    void after()
+    {
+        for (int i = 0; i < 4; i++)
+            RL_ASSERT(find(0, i) == (i != 2));
+        check(2, 3);
+    }
+};
+
+struct inserted_beside_growth : resized<inserted_beside_growth, 2> {
+    void before()
+    {
+        make(1, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        link(3 + (int)i);
+    }
+
+    void after()
+    {
+        for (int i = 0; i < ENTRIES; i++)
+            RL_ASSERT(find(0, i));
+        check(2, 5);
+    }
+};
+
+struct found_beside_shrinking : resized<found_beside_shrinking, 2> {
+    void before()
+    {
+        make(3, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            remove(2);
+        else
+            RL_ASSERT(find(1, 0));
+    }
+
+    void after()
+    {
+        check(1, 2);
+    }
+};
+
+struct inserted_beside_shrinking : resized<inserted_beside_shrinking, 2> {
+    void before()
+    {
+        make(3, 3);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            remove(2);
+        else
+            link(3);
+    }
+
+    void after()
+    {
+        for (int i = 0; i < 4; i++)
+            RL_ASSERT(find(0, i) == (i != 2));
+        check(1, 3);
+    }
+};
+
 LITMUS(litmus_part<peeked, 50000, 3>,
-       litmus_part<grown, 50000, 0>,
-       litmus_part<shrunk, 50000, 0>,
-       litmus_part<all_at_once, 100000, 0>,
+       litmus_part<grown, 50000, 0, 1>,
+       litmus_part<shrunk, 50000, 0, 1>,
+       litmus_part<all_at_once, 100000, 0, 1>,
        litmus_part<held_by_another, 100000, 2>,
-       litmus_part<stamped, 50000, 2>)
+       litmus_part<stamped, 50000, 2>,
+       litmus_part<found_beside_replacement, 10000, 1>,
+       litmus_part<found_beside_rebuild, 10000, 1>,
+       litmus_part<replaced_beside_rebuild, 10000, 1>,
+       litmus_part<inserted_beside_rebuild, 10000, 1>,
+       litmus_part<found_in_either, 10000, 1>,
+       litmus_part<inserted_beside_replacement, 10000, 1>,
+       litmus_part<found_beside_growth, 10000, 1>,
+       litmus_part<removed_beside_growth, 10000, 1>,
+       litmus_part<inserted_beside_growth, 10000, 1>,
+       litmus_part<found_beside_shrinking, 10000, 1>,
+       litmus_part<inserted_beside_shrinking, 10000, 1>)

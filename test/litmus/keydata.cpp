@@ -7,7 +7,7 @@
 
 #include "entry/slot.c"
 
-template <typename Self> struct lives : rl::test_suite<Self, 3> {
+template <typename Self, int THREADS = 3> struct lives : rl::test_suite<Self, THREADS> {
     enum { ENTRIES = 2 };
     struct process<3> process;
     shard sh;
@@ -170,6 +170,23 @@ template <typename Self> struct lives : rl::test_suite<Self, 3> {
         return use(t, held ? e : NULL, &last);
     }
 
+    void find_and_remove_if_last(unsigned t)
+    {
+        stripe st;
+        entry_list last = {NULL, NULL}, left = {NULL, NULL};
+        flight *forgotten = NULL;
+
+        section_enter(&process.self[t]);
+        entry *e = shard_find(index_view(&sh.index), keyed_hash, "k", 1, &st, &last);
+        section_leave(&process.self[t]);
+        if (e != NULL && shard_remove_if_last(&sh, e, 0, &st, &left, &forgotten)) {
+            interesting++;
+            dispose(t, &left);
+            e = NULL;
+        }
+        (void)use(t, e, &last);
+    }
+
     void empty_slot()
     {
         entry *e = slot_exchange(&named, NULL);
@@ -248,23 +265,10 @@ struct last_one : lives<last_one> {
 
     void thread(unsigned i)
     {
-        if (i == 2) {
+        if (i == 2)
             link(2, 1);
-            return;
-        }
-        stripe st;
-        entry_list last = {NULL, NULL}, left = {NULL, NULL};
-        flight *forgotten = NULL;
-
-        section_enter(&process.self[i]);
-        entry *e = shard_find(index_view(&sh.index), keyed_hash, "k", 1, &st, &last);
-        section_leave(&process.self[i]);
-        if (e != NULL && shard_remove_if_last(&sh, e, 0, &st, &left, &forgotten)) {
-            interesting++;
-            dispose(i, &left);
-            e = NULL;
-        }
-        (void)use(i, e, &last);
+        else
+            find_and_remove_if_last(i);
     }
 
     void after()
@@ -274,7 +278,130 @@ struct last_one : lives<last_one> {
     }
 };
 
-LITMUS(litmus_part<replaced, 100000, 0>,
-       litmus_part<evicted, 50000, 1>,
-       litmus_part<removed, 50000, 1>,
-       litmus_part<last_one, 50000, 1>)
+// ---- Of the larger ones two threads each, so that all schedules can be run at bound 3
+
+struct replaced_and_found : lives<replaced_and_found, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            RL_ASSERT(find(0) != 0);
+        else
+            replace(1);
+    }
+};
+
+struct replaced_in_slot : lives<replaced_in_slot, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            (void)find_in_slot(0);
+        else
+            replace(1);
+    }
+};
+
+struct evicted_and_found : lives<evicted_and_found, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            (void)find(0);
+        else
+            evict(1);
+    }
+};
+
+struct evicted_in_slot : lives<evicted_in_slot, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            (void)find_in_slot(0);
+            empty_slot();
+        } else {
+            evict(1);
+        }
+    }
+};
+
+struct removed_and_found : lives<removed_and_found, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            (void)find(0);
+        } else {
+            remove(1);
+            RL_ASSERT(find(1) == 0);
+        }
+    }
+};
+
+struct removed_beside_eviction : lives<removed_beside_eviction, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            evict(0);
+        else
+            remove(1);
+    }
+
+    void after()
+    {
+        lives::after();
+        interesting++;
+    }
+};
+
+struct found_by_both : lives<found_by_both, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            (void)find(0);
+        } else {
+            (void)find_in_slot(1);
+            empty_slot();
+            remove(1);
+        }
+    }
+};
+
+struct last_of_two : lives<last_of_two, 2> {
+    void thread(unsigned i)
+    {
+        find_and_remove_if_last(i);
+    }
+};
+
+struct last_beside_link : lives<last_beside_link, 2> {
+    void before()
+    {
+        lives::before();
+        entries[1].make('o', 2);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            find_and_remove_if_last(0);
+        else
+            link(1, 1);
+    }
+
+    void after()
+    {
+        RL_ASSERT(index_find(index_view(&sh.index), keyed_hash, "o", 1) == &entries[1].e);
+        lives::after();
+    }
+};
+
+LITMUS(litmus_part<replaced, 100000, 0, 1>,
+       litmus_part<evicted, 50000, 1, 2>,
+       litmus_part<removed, 50000, 1, 2>,
+       litmus_part<last_one, 50000, 1, 2>,
+       litmus_part<replaced_and_found, 10000, 1>,
+       litmus_part<replaced_in_slot, 10000, 1>,
+       litmus_part<evicted_and_found, 10000, 1>,
+       litmus_part<evicted_in_slot, 10000, 1>,
+       litmus_part<removed_and_found, 10000, 1>,
+       litmus_part<removed_beside_eviction, 10000, 1>,
+       litmus_part<found_by_both, 10000, 1>,
+       litmus_part<last_of_two, 10000, 1>,
+       litmus_part<last_beside_link, 10000, 1>)

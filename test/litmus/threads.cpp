@@ -124,6 +124,13 @@ struct taken_over : coming_and_going<taken_over, 3> {
     }
 };
 
+struct taken_over_by_one : coming_and_going<taken_over_by_one, 2> {
+    void thread(unsigned)
+    {
+        go(come());
+    }
+};
+
 // A thread that has just come reads what a writer unlinks and gives back.
 struct seen : coming_and_going<seen, 2> {
     rl::atomic<int> linked;
@@ -155,5 +162,6 @@ struct seen : coming_and_going<seen, 2> {
     }
 };
 
-LITMUS(litmus_part<taken_over, 50000, 1>,
+LITMUS(litmus_part<taken_over, 50000, 1, 2>,
+       litmus_part<taken_over_by_one, 20000, 2>,
        litmus_part<seen, 100000, 4>)
