@@ -2,15 +2,13 @@
  *
  * What the Relacy harnesses share: they compile the library's own C files as C++ over Relacy's atomics.
  *
- *   HARNESS [SCHEDULES [BOUND]] [part=NAME] [seed=N] [plant=NAME [runs=N]] [plants]
- *   HARNESS total=N [part=NAME] [seed=N]
- *   HARNESS bounded [part=NAME]
+ *   HARNESS [SCHEDULES [BOUND]] [release=N] [part=NAME] [seed=N] [plant=NAME [runs=N]] [plants]
  *
  * For each of its parts, or one alone, a harness runs SCHEDULES random schedules, others for each seed, and then all
  * schedules with up to BOUND context switches that no thread asks for.  It exits with 1 when a schedule fails, which Relacy
  * prints, and with 2 when nothing interesting happened in any: a harness that cannot hit proves nothing.
  *
- * For a release (test/proof/litmus.sh) it runs N random ones, which its parts share equally; or all that are within the
+ * For a release (test/proof/litmus.sh) it runs N random ones, which its parts share equally, and all that are within the
  * bound that each part then has.
  *
  * With the bug NAME planted (lib/base/plant.h) it exits with 1 only if a schedule fails in each of so many runs, with a seed
@@ -50,11 +48,10 @@ static struct {
     int bound;               /* -1: as the harness says */
     unsigned seed, runs;
     bool list;
-    const char *part;    /* NULL: all */
-    unsigned long total; /* 0: not these alone */
-    bool bounded;        /* all of a release, and no random ones */
+    const char *part;      /* NULL: all */
+    unsigned long release; /* how many random ones in all; 0: it is none */
     unsigned long parts;
-} litmus = {0, -1, 0, 1, false, NULL, 0, false, 1};
+} litmus = {0, -1, 0, 1, false, NULL, 0, 0};
 
 static void litmus_options(int argc, char **argv)
 {
@@ -71,10 +68,8 @@ static void litmus_options(int argc, char **argv)
             litmus.runs = (unsigned)std::atoi(argv[i] + 5);
         else if (std::strcmp(argv[i], "plants") == 0)
             litmus.list = true;
-        else if (std::strncmp(argv[i], "total=", 6) == 0)
-            litmus.total = std::strtoul(argv[i] + 6, NULL, 10);
-        else if (std::strcmp(argv[i], "bounded") == 0)
-            litmus.bounded = true;
+        else if (std::strncmp(argv[i], "release=", 8) == 0)
+            litmus.release = std::strtoul(argv[i] + 8, NULL, 10);
         else if (numbers++ == 0)
             litmus.schedules = std::strtoul(argv[i], NULL, 10);
         else
@@ -98,8 +93,11 @@ static bool litmus_simulate(rl::test_params &p, const litmus_suite &suite, const
     p.output_stream = plant_wanted != NULL ? &litmus_nowhere : &std::cout;
     p.progress_stream = &litmus_nowhere;
     p.execution_depth_limit = 4000;
-    if (!litmus_simulate_suite(p, suite))
+    if (!litmus_simulate_suite(p, suite)) {
+        if (plant_wanted == NULL)
+            std::printf("%s %s: failed\n", suite.name, what);
         return false;
+    }
     double seconds = (double)(std::clock() - begin + 1) / CLOCKS_PER_SEC;
     unsigned long n = (unsigned long)p.stop_iteration - first + 1;
     if (plant_wanted == NULL)
@@ -165,24 +163,25 @@ template <typename Test, unsigned long SCHEDULES, int BOUND, int RELEASE = (BOUN
     typedef typename Test::params params;
     static_assert(params::thread_count == 2 || params::thread_count == 3, "suite.cpp has no others");
     const char *name = typeid(Test).name();
-    bool passed = true;
+    unsigned long schedules = litmus.release != 0     ? litmus.release / litmus.parts + 1
+                              : litmus.schedules != 0 ? litmus.schedules
+                                                      : SCHEDULES;
+    int bound = litmus.release != 0 ? RELEASE : litmus.bound >= 0 ? litmus.bound : BOUND;
 
     /* The compiler has it after its length. */
     name += std::strspn(name, "0123456789");
     if (litmus.part != NULL && std::strcmp(name, litmus.part) != 0)
         return 0;
-    litmus_suite suite = {name, params::thread_count, sizeof(Test), made::make, made::before, made::thread, made::after, made::end};
+    litmus_suite suite = {name,         params::thread_count, sizeof(Test), made::make,
+                          made::before, made::thread,         made::after,  made::end};
     interesting = 0;
-    if (litmus.total != 0)
-        passed = litmus_random(suite, litmus.total / litmus.parts);
-    else if (litmus.bounded)
-        passed = litmus_bounded(suite, RELEASE);
-    else
-        passed = litmus_random(suite, litmus.schedules != 0 ? litmus.schedules : SCHEDULES) &&
-                 (litmus.list || litmus_bounded(suite, litmus.bound >= 0 ? litmus.bound : BOUND));
-    if (passed && interesting == 0 && plant_wanted == NULL)
+    if (!litmus_random(suite, schedules) || (!litmus.list && !litmus_bounded(suite, bound)))
+        return 1;
+    if (interesting > 0)
+        return 0;
+    if (plant_wanted == NULL)
         std::printf("%s: nothing interesting\n", name);
-    return !passed ? 1 : interesting > 0 ? 0 : 2;
+    return 2;
 }
 
 static int litmus_run(std::initializer_list<int (*)()> parts)
