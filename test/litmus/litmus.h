@@ -163,7 +163,7 @@ template <typename Test, unsigned long SCHEDULES, int BOUND, int RELEASE = (BOUN
     typedef typename Test::params params;
     static_assert(params::thread_count == 2 || params::thread_count == 3, "suite.cpp has no others");
     const char *name = typeid(Test).name();
-    unsigned long schedules = litmus.release != 0     ? litmus.release / litmus.parts + 1
+    unsigned long schedules = litmus.release != 0     ? (litmus.release + litmus.parts - 1) / litmus.parts
                               : litmus.schedules != 0 ? litmus.schedules
                                                       : SCHEDULES;
     int bound = litmus.release != 0 ? RELEASE : litmus.bound >= 0 ? litmus.bound : BOUND;
