@@ -115,7 +115,7 @@ flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
             $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
             $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
-            $(if $(filter test/fuzz/%,$1),-Iinclude -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
+            $(if $(filter test/fuzz/%,$1),-Iinclude -Ilib -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
             -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))
 
 # ---- Rules --------------------------------------------------------------------------------------------------
@@ -299,10 +299,18 @@ $(FUZZERS:%=build/fuzz/%):
 	$(CC_fuzz) $(FLAGS_fuzz) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(FUZZ_LIBS) -lm -pthread
 # The first one's inputs at random: without libFuzzer, which takes most of the time.
 build/fuzz/sequences: $(call fuzz_objects,test/fuzz/sequences test/fuzz/operations test/fuzz/pool $(MODEL_SRC:.c=)) \
-                      build/fuzz/libbrim.a
+                      build/fuzz/obj/libinside.a
 	$(CC_fuzz) $(FLAGS_fuzz) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lm -pthread
 .PHONY: programs-fuzz
 programs-fuzz: $(FUZZERS:%=build/fuzz/%) build/fuzz/sequences
+# The same without sanitizers, but with assertions: as many as can be.
+FLAGS_sequences := -O2 -g
+CC_sequences = $(CC)
+LINK_sequences = $(CC)
+$(eval $(call variant_rules,sequences))
+build/sequences/sequences: $(patsubst %,build/sequences/obj/%.o,test/fuzz/sequences test/fuzz/operations test/fuzz/pool \
+                           $(MODEL_SRC:.c=)) build/sequences/obj/libinside.a
+	$(CC_sequences) $(FLAGS_sequences) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lm -pthread
 
 # $(call strict_rules,COMPILER)
 define strict_rules

@@ -4,13 +4,14 @@
  * bytes are a sequence: a choice takes one of them, or two where there are more than 256 to choose from.
  * BRIM_TRACE=1 prints the operations.
  */
+#include "operations.h"
+
 #include "model/model.h"
 #include "pool.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { ITEMS = 4096, MOST_STEPS = 400 };
 
+bool operations_checked;
 static const uint8_t *bytes;
 static size_t left;
 
@@ -34,11 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     bytes = data;
     left = size;
-    pool_begin();
+    pool_begin((unsigned)size);
     if (model_begin(&setup))
-        for (int steps = 0; left > 0 && steps < MOST_STEPS; steps++)
+        for (int steps = 0; left > 0 && steps < MOST_STEPS; steps++) {
             model_step();
+            if (operations_checked)
+                model_check();
+        }
     model_end();
-    pool_end();
+    pool_end(operations_checked);
     return 0;
 }

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE = 8 << 20, ALIGN = 4096, GAP = 32, JUNK = 0xa5 };
+enum { SIZE = 8 << 20, ALIGN = 4096, STARTS = 16, BASE = STARTS * ALIGN, GAP = 32, JUNK = 0xa5 };
 
-static alignas(ALIGN) unsigned char memory[SIZE];
-static size_t at, blocks, bytes, calls, fail_from, fail_to, failures;
+static alignas(ALIGN) unsigned char space[SIZE + BASE];
+static unsigned char *memory; /* at a multiple of BASE: the library numbers some things by their addresses */
+static size_t first, at, blocks, bytes, calls, fail_from, fail_to, failures;
 
 static void *pool_alloc(size_t n, size_t align, void *arg)
 {
@@ -26,7 +27,6 @@ static void *pool_alloc(size_t n, size_t align, void *arg)
     blocks++;
     bytes += n;
     ASAN_UNPOISON_MEMORY_REGION(memory + start, n);
-    memset(memory + start, JUNK, n);
     return memory + start;
 }
 
@@ -36,23 +36,49 @@ static void pool_free(void *p, size_t n, size_t align, void *arg)
     (void)arg;
     blocks--;
     bytes -= n;
+    memset(p, JUNK, n);
     ASAN_POISON_MEMORY_REGION(p, n);
 }
 
 const brim_allocator pool_allocator = {sizeof(brim_allocator), pool_alloc, pool_free, NULL};
 
-void pool_begin(void)
+static void fill(void)
 {
-    ASAN_POISON_MEMORY_REGION(memory, at > 0 ? at + ALIGN : SIZE);
-    at = blocks = bytes = calls = fail_from = fail_to = failures = 0;
+    memory = (unsigned char *)(((uintptr_t)space + BASE - 1) & ~(uintptr_t)(BASE - 1));
+    memset(memory, JUNK, SIZE);
+    ASAN_POISON_MEMORY_REGION(memory, SIZE);
 }
 
-void pool_end(void)
+void pool_begin(unsigned start)
 {
-    if (blocks == 0 && bytes == 0)
-        return;
-    fprintf(stderr, "%zu blocks, %zu bytes leaked\n", blocks, bytes);
-    abort();
+    if (memory == NULL)
+        fill();
+    first = at = start % STARTS * ALIGN;
+    blocks = bytes = calls = fail_from = fail_to = failures = 0;
+}
+
+/* All blocks have been freed: so all is as it was. */
+static void look(void)
+{
+    size_t most = at + GAP < SIZE ? at + GAP : SIZE;
+
+    ASAN_UNPOISON_MEMORY_REGION(memory, most);
+    for (size_t i = first; i < most; i++)
+        if (memory[i] != JUNK) {
+            fprintf(stderr, "byte %zu was written to after its block was freed, or outside\n", i - first);
+            abort();
+        }
+    ASAN_POISON_MEMORY_REGION(memory, most);
+}
+
+void pool_end(bool checked)
+{
+    if (blocks != 0 || bytes != 0) {
+        fprintf(stderr, "%zu blocks, %zu bytes leaked\n", blocks, bytes);
+        abort();
+    }
+    if (checked)
+        look();
 }
 
 void pool_fail(size_t from, size_t to)

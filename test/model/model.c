@@ -799,27 +799,30 @@ void settle_step(void)
 /* ---- A run of it */
 
 enum { TABLE = 512 };
-static const struct operation *table[TABLE];
+static const struct operation *operations[OPERATIONS];
+static unsigned operation_count;
+static uint8_t table[TABLE]; /* of numbers of operations */
 static unsigned weights;
 static bool table_of_all;
 
 static void add_operations(const struct operation *o)
 {
-    for (; o->weight > 0; o++)
-        for (unsigned i = 0; i < o->weight; i++) {
-            AGREE(weights < TABLE, "too many weights");
-            table[weights++] = o;
-        }
+    for (; o->weight > 0; o++, operation_count++) {
+        AGREE(operation_count < OPERATIONS && weights + o->weight <= TABLE, "too many operations");
+        operations[operation_count] = o;
+        memset(table + weights, (int)operation_count, o->weight);
+        weights += o->weight;
+    }
 }
 
 static void add_all_operations(void)
 {
-    bool all = m.setup->capacity == 0;
+    bool all = m.setup == NULL || m.setup->capacity == 0;
 
     if (weights > 0 && all == table_of_all)
         return;
     table_of_all = all;
-    weights = 0;
+    weights = operation_count = 0;
     add_operations(entry_operations);
     add_operations(handle_operations);
     add_operations(bound_operations);
@@ -829,6 +832,12 @@ static void add_all_operations(void)
     add_operations(load_operations);
     add_operations(section_operations);
     add_operations(other_operations);
+}
+
+const char *model_operation(unsigned number)
+{
+    add_all_operations();
+    return number < operation_count ? operations[number]->name : NULL;
 }
 
 static void choose_options(brim_options *o)
@@ -948,9 +957,11 @@ bool model_begin(const struct model_setup *setup)
 
 void model_step(void)
 {
-    const struct operation *o = table[pick(weights)];
+    unsigned number = table[pick(weights)];
+    const struct operation *o = operations[number];
 
     m.step++;
+    m.ran[number]++;
     model_say(o->name, 0, 0);
     o->run();
     settle_step();

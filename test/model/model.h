@@ -28,6 +28,7 @@ enum {
     KINDS = 4, /* 0: the caches' own; 1: destroy_entry; 2: with a queue; 3: neither name nor reason to differ */
     QUEUED = 2,
     MANY = 20,
+    OPERATIONS = 64,
     ANONYMOUS = -1,
     WRAPPED = -2,
     ANY_KIND = -2
@@ -180,6 +181,7 @@ struct model {
     brim_cache *freed_section; /* a section is open in a cache that was freed */
     bool to_queue;            /* some of what left in this step went there */
     size_t failures;          /* of memory, before this step */
+    unsigned ran[OPERATIONS]; /* how often: see model_operation */
     struct {
         const char *name;
         uint64_t a, b;
@@ -285,7 +287,8 @@ struct operation {
 extern const struct operation entry_operations[], handle_operations[], load_operations[], bound_operations[],
     more_operations[], section_operations[], other_operations[]; /* each ends with weight 0 */
 
-void settle_step(void); /* after each */
+const char *model_operation(unsigned number); /* its name; NULL: there are no more */
+void settle_step(void);                       /* after each */
 
 /* At the end. */
 void release_all(void);
