@@ -133,14 +133,16 @@ void lock_acquire_same_rank(struct lock *l)
 
 void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns)
 {
-    uint64_t since = clock_now();
+    uint64_t since = 0;
     bool taken;
 
     atom_yield();
     check_rank(l->rank);
     taken = pthread_mutex_trylock(&l->m) == 0;
-    if (!taken)
+    if (!taken) {
+        since = clock_now();
         pthread_mutex_lock(&l->m);
+    }
     held[l->rank]++;
     atom_store_relaxed(&l->owner, (uintptr_t)&self);
     if (!taken) {

@@ -39,12 +39,17 @@ static uint64_t sum_slot(const struct brim_cache *c, size_t field, unsigned slot
     return stripes_sum(&c->stripes, offsetof(struct stripe, of) + slot * sizeof(struct stripe_kind) + field);
 }
 
+static void add_hits(struct stripe *st, void *arg)
+{
+    for (unsigned slot = 0; slot < STRIPE_KINDS; slot++)
+        *(uint64_t *)arg += atom_load_relaxed(&st->of[slot].hits);
+}
+
 uint64_t stats_hits(const struct brim_cache *c)
 {
     uint64_t sum = 0;
 
-    for (unsigned slot = 0; slot < STRIPE_KINDS; slot++)
-        sum += sum_slot(c, offsetof(struct stripe_kind, hits), slot);
+    stripes_each(&c->stripes, add_hits, &sum);
     return sum;
 }
 

@@ -24,7 +24,7 @@ static uint64_t choose(uint64_t n)
         x = x << 8 | *bytes++;
         left--;
     }
-    return x % n;
+    return (x | n) >> 32 == 0 ? (uint32_t)x % (uint32_t)n : x % n; /* the first takes a third of the time */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

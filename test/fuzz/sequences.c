@@ -27,7 +27,7 @@
 #include "part/thread.h"
 #include "pool.h"
 
-enum { LONGEST = 200, BLOCK = 256, PROCESSES = 256 };
+enum { SHORT = 200, LONG = 1600 /* bytes at most: one in 16 is long */, BLOCK = 256, PROCESSES = 256 };
 enum { REPORT = 600, STUCK = 300 }; /* seconds */
 
 /* ---- What came of them: of one process, and the sums */
@@ -35,7 +35,7 @@ enum { REPORT = 600, STUCK = 300 }; /* seconds */
 #define EVENTS(X)                                                                                            \
     X(caches) X(insertions) X(refused) X(too_big) X(hits) X(misses) X(loads) X(load_failures) X(sections) X(frames)      \
     X(idles) X(evicted) X(removed) X(replaced) X(invalidated) X(expired) X(cleared) X(freed) X(values)                   \
-    X(memory_failures) X(checked) X(without_cache) X(without_insertion)
+    X(memory_failures) X(checked) X(without_cache) X(without_insertion) X(with_eviction)
 #define FIELD(name) uint64_t name;
 struct events {
     EVENTS(FIELD)
@@ -77,7 +77,7 @@ static void note_cache(struct events *e, const struct cache *c)
 /* What the model still knows of the sequence that has ended. */
 static void note(struct totals *t)
 {
-    uint64_t before = t->events.insertions;
+    uint64_t insertions = t->events.insertions, evicted = t->events.evicted;
 
     t->sequences++;
     t->steps += m.step;
@@ -90,7 +90,8 @@ static void note(struct totals *t)
     t->events.memory_failures += pool_failures();
     t->events.checked += operations_checked;
     t->events.without_cache += m.caches == 0;
-    t->events.without_insertion += m.caches != 0 && t->events.insertions == before;
+    t->events.without_insertion += t->events.insertions == insertions;
+    t->events.with_eviction += t->events.evicted != evicted;
 }
 
 static void add(struct totals *to, const struct totals *t)
@@ -156,8 +157,8 @@ static uint64_t next(uint64_t *x) /* splitmix64 */
 static void run(uint64_t number, uint64_t check)
 {
     uint64_t state = number * UINT64_C(0x2545F4914F6CDD1D), word;
-    size_t size = 1 + (size_t)(next(&state) % LONGEST);
-    uint8_t data[LONGEST + sizeof word];
+    size_t longest = next(&state) >> 60 == 0 ? LONG : SHORT, size = 1 + (size_t)(next(&state) % longest);
+    uint8_t data[LONG + sizeof word];
 
     for (size_t i = 0; i < size; i += sizeof word) {
         word = next(&state);

@@ -842,9 +842,9 @@ const char *model_operation(unsigned number)
 
 static void choose_options(brim_options *o)
 {
-    static const size_t capacities[] = {400, 100, 1500, 30, 5000, 1, 0, 1000000000};
+    static const size_t capacities[] = {400, 100, 1500, 30, 5000, 1, 0, 1000000000, 200, 50, 100, 400, 70, 150, 800, 250};
 
-    brim_options_init(o, capacities[pick(8)]);
+    brim_options_init(o, capacities[pick(16)]);
     o->shards = pick(8) < 7 ? 1 : 4;
     o->seed = 1 + pick(4);
     o->max_entries = one_in(4) ? 1 + pick(12) : 0;
@@ -888,6 +888,12 @@ static bool make_cache(struct cache *c)
     c->kind[0].ceiling = kinds[0].ceiling;
     c->kind[0].limited = kinds[0].floor != 0 || kinds[0].ceiling != 0;
     return c->cache != NULL;
+}
+
+static void make_caches(unsigned wanted)
+{
+    while (m.caches < wanted && make_cache(&m.cache[m.caches]))
+        m.caches++;
 }
 
 static void choose_kinds(void)
@@ -947,10 +953,13 @@ bool model_begin(const struct model_setup *setup)
     m.failures = setup->failures != NULL ? setup->failures() : 0;
     if (setup->fail != NULL && one_in(32))
         setup->fail(1 + pick(12), SIZE_MAX);
-    while (m.caches < wanted && make_cache(&m.cache[m.caches]))
-        m.caches++;
+    make_caches(wanted);
     if (setup->fail != NULL)
         setup->fail(0, 0);
+    if (m.caches == 0) { /* there was no memory, or no room for the kind's floor */
+        kinds[0].floor = kinds[0].ceiling = 0;
+        make_caches(wanted);
+    }
     settle_step();
     return m.caches > 0;
 }
