@@ -304,9 +304,9 @@ build/fuzz/sequences: $(call fuzz_objects,test/fuzz/sequences test/fuzz/operatio
 .PHONY: programs-fuzz
 programs-fuzz: $(FUZZERS:%=build/fuzz/%) build/fuzz/sequences
 # The same without sanitizers, but with assertions: as many as can be.
-FLAGS_sequences := -O2 -g
-CC_sequences = $(CC)
-LINK_sequences = $(CC)
+FLAGS_sequences := -O3 -g
+$(eval $(call lazy,CC_sequences,test/support/find_cc.sh -O3 clang-19 clang gcc))
+LINK_sequences = $(CC_sequences)
 $(eval $(call variant_rules,sequences))
 build/sequences/sequences: $(patsubst %,build/sequences/obj/%.o,test/fuzz/sequences test/fuzz/operations test/fuzz/pool \
                            $(MODEL_SRC:.c=)) build/sequences/obj/libinside.a
