@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
-# planted.sh [PLANT...]
+# planted.sh [sequences] [PLANT...]
 # Check that build/fuzz/operations finds mistakes that are planted in copies of the library's files, each within a
-# minute of processor time, and print how long each took.  Ends with 1 if one survives.
+# minute of processor time, and print how long each took; `sequences': that build/sequences/sequences does, which has no
+# sanitizers, each within five million, and print in which.  Ends with 1 if one survives.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 limit=60
-work=build/fuzz/planted
+most=5000000
+variant=fuzz
+if [ "${1:-}" = sequences ]; then
+    variant=sequences
+    shift
+fi
+work=build/$variant/planted
 mkdir -p "$work"
-cc=$(make -s --no-print-directory print-CC_fuzz)
-flags="$(make -s --no-print-directory print-STANDARD) $(make -s --no-print-directory print-FLAGS_fuzz) -Iinclude -Ilib -w"
+cc=$(make -s --no-print-directory "print-CC_$variant")
+flags="$(make -s --no-print-directory print-STANDARD) $(make -s --no-print-directory "print-FLAGS_$variant") -Iinclude -Ilib -w"
 libs=$(make -s --no-print-directory print-LIB_SRC)
-model=(build/fuzz/obj/test/fuzz/operations.o build/fuzz/obj/test/fuzz/pool.o build/fuzz/obj/test/model/*.o)
+parts="test/fuzz/operations test/fuzz/pool $(make -s --no-print-directory print-MODEL_SRC | sed 's/\.c\>//g')"
 survived=0
 
 # plant NAME FILE FROM TO: FROM is a line's part, as it stands there.
@@ -24,23 +31,36 @@ plant() {
     # shellcheck disable=SC2086 # flags are words
     $cc $flags -I"$(dirname "$file")" -c -o "$work/$name.o" "$work/$name.c"
     for source in $libs; do
-        if [ "$source" = "$file" ]; then objects+=("$work/$name.o"); else objects+=("build/fuzz/obj/${source%.c}.o"); fi
+        if [ "$source" = "$file" ]; then objects+=("$work/$name.o"); else objects+=("build/$variant/obj/${source%.c}.o"); fi
     done
+    for source in $parts; do objects+=("build/$variant/obj/$source.o"); done
+    "hunt_in_$variant" "$name" "${objects[@]}" || { echo "$name survived" && survived=$((survived + 1)); }
+}
+
+# hunt_in_fuzz NAME OBJECT...: false: nothing was found.
+hunt_in_fuzz() {
+    local name=$1 found
+    shift
     # shellcheck disable=SC2086
-    $cc $flags -fsanitize=fuzzer -o "$work/$name" "${model[@]}" "${objects[@]}" -lm -pthread
-    local found
+    $cc $flags -fsanitize=fuzzer -o "$work/$name" "$@" -lm -pthread
     found=$(mktemp -d)
     TIMEFORMAT='%U'
     { time (ulimit -t "$limit"; "$work/$name" -seed=1 -max_len=400 -print_funcs=0 -artifact_prefix="$work/$name-" \
         "$found" test/fuzz/corpus/operations >"$work/$name.log" 2>&1) || true; } 2>"$work/$name.time"
     rm -rf "$found"
-    if grep -aqE 'ERROR: |SUMMARY: ' "$work/$name.log"; then
-        printf '%-24s %6s s  %s\n' "$name" "$(tail -n 1 "$work/$name.time")" \
-            "$(grep -aoEm1 'test/model/.*|AddressSanitizer: .*|runtime error: .*' "$work/$name.log" | head -c 90)"
-    else
-        echo "$name survived"
-        survived=$((survived + 1))
-    fi
+    grep -aqE 'ERROR: |SUMMARY: ' "$work/$name.log" || return 1
+    printf '%-24s %6s s  %s\n' "$name" "$(tail -n 1 "$work/$name.time")" \
+        "$(grep -aoEm1 'test/model/.*|AddressSanitizer: .*|runtime error: .*' "$work/$name.log" | head -c 90)"
+}
+
+hunt_in_sequences() {
+    local name=$1
+    shift
+    # shellcheck disable=SC2086
+    $cc $flags -o "$work/$name" build/sequences/obj/test/fuzz/sequences.o "$@" -lm -pthread
+    "$work/$name" "$most" >"$work/$name.log" 2>&1 && return 1
+    printf '%-24s %8s  %s\n' "$name" "$(sed -n 's/^sequence \([0-9]*\) is wrong.*/\1/p' "$work/$name.log")" \
+        "$(grep -aoEm1 'test/model/.*|.* leaked|.* was written to.*|is wrong: .*' "$work/$name.log" | head -c 90)"
 }
 
 wanted=("$@")
@@ -59,7 +79,8 @@ plant idle_too_soon lib/cache/frame.c 'enum { UNUSED = 2 };' 'enum { UNUSED = 1 
 plant ceiling_passed lib/shard/limit.c 'while ((int64_t)room >= (int64_t)n)' 'while ((int64_t)room >= (int64_t)(n / 2))'
 plant floor_ignored lib/shard/limit.c 'if (linked < n || linked - n < floor)' 'if (linked < n)'
 plant drop_old_forgotten lib/cache/insert.c 'if (refused && (in->drop_old || in->wrap_refused)' 'if (refused && in->wrap_refused'
-plant queue_takes_one_more lib/cache/queue.c 'while (n < max && (e = entry_list_pop(&q->list)) != NULL) {' 'while (n <= max && (e = entry_list_pop(&q->list)) != NULL) {'
+plant queue_takes_one_more lib/cache/queue.c 'while (n < max && (e = pop_locked(q)) != NULL) {' 'while (n <= max && (e = pop_locked(q)) != NULL) {'
 plant nomem_leaks lib/cache/load.c 'if (!make_entries(l, r->by.t, &r->in)) {' 'if (!make_entries(l, r->by.t, &r->in)) { return BRIM_NOMEM;'
 plant set_cost_unpinned lib/shard/shard.c 'shard_pin(st, e, more);' '(void)st;'
+plant written_after_freed lib/cache/kind.c 'mem_free(&c->mem, k, sizeof *k, KIND_ALIGN);' '{ mem_free(&c->mem, k, sizeof *k, KIND_ALIGN); *(volatile char *)k = 1; }'
 [ "$survived" -eq 0 ]

@@ -675,6 +675,12 @@ static void begin_run(struct run *r, const struct ask *a)
     r->room = a->room;
 }
 
+/* Under way, and no loader's. */
+static bool is_in_hand(const struct flight *f)
+{
+    return f != NULL && !f->failed && !f->by_loader;
+}
+
 static void op_get(void)
 {
     struct cache *c = pick_cache();
@@ -687,7 +693,7 @@ static void op_get(void)
         return;
     pick_ask(&a, c, pick_key(), true);
     begin_run(&r, &a);
-    if (a.flight != NULL && !a.flight->failed && !a.flight->by_loader && !a.given) {
+    if (is_in_hand(a.flight) && !a.given) {
         a.given = true; /* it would wait for ever */
         a.options.reason = &a.reason;
     }
@@ -724,10 +730,12 @@ static void op_key_get(void)
     if (a.there == NULL) {
         take_over(&a.terms, old);
         newer = a.terms.status == BRIM_OK ? found(a.cache, a.key) : NULL;
-        a.flight = a.terms.status == BRIM_OK && newer == NULL ? look(a.cache, a.key) : NULL;
+        if (newer == NULL && a.terms.status == BRIM_OK) {
+            if (is_in_hand(a.cache->flights[a.key]))
+                return; /* it would wait for ever */
+            a.flight = look(a.cache, a.key);
+        }
     }
-    if (a.flight != NULL && !a.flight->failed && !a.flight->by_loader)
-        return; /* it would wait for ever */
     begin_run(&r, &a);
     *h = (struct handle){NULL, NULL}; /* ours, while loaders do what they like */
     before = key;
