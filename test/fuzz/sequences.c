@@ -118,7 +118,7 @@ static void print_counts(FILE *f, const struct totals *t)
         fprintf(f, "    \"%s\": %" PRIu64 "%s\n", event_names[i], t->event[i], i + 1 < EVENT_COUNT ? "," : "\n  }");
 }
 
-static bool write_json(const char *path, const struct totals *t, uint64_t first, double seconds)
+static bool write_json(const char *path, const struct totals *t, uint64_t first, double seconds, bool wrong)
 {
     FILE *f = fopen(path, "w");
 
@@ -126,8 +126,9 @@ static bool write_json(const char *path, const struct totals *t, uint64_t first,
         perror(path);
         return false;
     }
-    fprintf(f, "{\n  \"first\": %" PRIu64 ",\n  \"sequences\": %" PRIu64 ",\n  \"seconds\": %.1f,\n", first, t->sequences,
-            seconds);
+    fprintf(f, "{\n  \"wrong\": %s,\n  \"first\": %" PRIu64 ",\n  \"sequences\": %" PRIu64 ",\n", wrong ? "true" : "false", first,
+            t->sequences);
+    fprintf(f, "  \"seconds\": %.1f,\n", seconds);
     fprintf(f, "  \"steps\": %" PRIu64 ",\n  \"longest\": %" PRIu64 ",\n", t->steps, t->longest);
     print_counts(f, t);
     fprintf(f, "}\n");
@@ -292,6 +293,15 @@ static void end_if_stuck(struct process *p)
         kill(p->pid, SIGABRT);
 }
 
+static double processor_seconds(void)
+{
+    struct rusage r;
+
+    (void)getrusage(RUSAGE_CHILDREN, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000000;
+}
+
 static struct totals sum_up(const struct job *j)
 {
     struct totals sum = {0};
@@ -299,6 +309,16 @@ static struct totals sum_up(const struct job *j)
     for (unsigned i = 0; i < j->processes; i++)
         add(&sum, &shared->process[i].totals);
     return sum;
+}
+
+static void report(const struct job *j)
+{
+    struct totals sum = sum_up(j);
+
+    printf("%" PRIu64 " so far\n", sum.sequences);
+    fflush(stdout);
+    if (j->json != NULL)
+        (void)write_json(j->json, &sum, j->first, 0, false);
 }
 
 static bool wait_for_all(const struct job *j, const sigset_t *signals)
@@ -317,21 +337,10 @@ static bool wait_for_all(const struct job *j, const sigset_t *signals)
         for (unsigned i = 0; i < j->processes; i++)
             if (shared->process[i].pid != 0)
                 end_if_stuck(&shared->process[i]);
-        if (++seconds % REPORT == 0) {
-            printf("%" PRIu64 " so far\n", sum_up(j).sequences);
-            fflush(stdout);
-        }
+        if (++seconds % REPORT == 0)
+            report(j);
     }
     return right;
-}
-
-static double processor_seconds(void)
-{
-    struct rusage r;
-
-    (void)getrusage(RUSAGE_CHILDREN, &r);
-    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000000;
 }
 
 /* False: something was wrong. */
@@ -359,7 +368,7 @@ static bool run_job(const struct job *j)
     seconds = processor_seconds();
     printf("%" PRIu64 " sequences from %" PRIu64 " on, %" PRIu64 " operations, %.1f s of processor time, %.0f a second\n",
            sum.sequences, j->first, sum.steps, seconds, seconds > 0 ? (double)sum.sequences / seconds : 0);
-    return (j->json == NULL || write_json(j->json, &sum, j->first, seconds)) && right;
+    return (j->json == NULL || write_json(j->json, &sum, j->first, seconds, !right)) && right;
 }
 
 /* ---- The command line */

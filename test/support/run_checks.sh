@@ -13,6 +13,7 @@
 # FUZZ_SECONDS     for `fuzz': so long each (12)
 # FUZZ_RUNS        or so many inputs each; 0: no new ones
 # FUZZ_SEQUENCES   random sequences of operations beside (200000)
+# SEQUENCES        and without sanitizers (5000000)
 # FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
 # PLANT_EVERY      of the planted bugs every n-th (1)
@@ -238,6 +239,8 @@ plan_replay() {
 # What was found before, and what was once wrong, and then new inputs, from a fixed seed.
 plan_fuzz() {
     local fuzzer
+    build build/sequences/sequences
+    step run_steps fuzz sequences-native 7200 pass build/sequences/sequences "${SEQUENCES:-5000000}"
     if ! test/support/setup.sh present fuzz | grep -x clang >/dev/null; then
         echo 'fuzz is left out: no clang with libFuzzer (clang-19 and libclang-rt-19-dev)'
         return 0
