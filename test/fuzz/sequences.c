@@ -226,6 +226,7 @@ static bool run_block(const struct job *j, struct process *p)
 static _Noreturn void child(const struct job *j, struct process *p)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)LLVMFuzzerTestOneInput((const uint8_t *)"", 0); /* in the first the model measures, once, what it is to know */
     while (!atomic_load(&shared->stop) && run_block(j, p)) {
     }
     fflush(NULL);
