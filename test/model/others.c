@@ -41,7 +41,7 @@ static void op_group(void)
         if (!one_in(2))
             return;
         brim_group_close(g->group);
-        g->closed = g->group != NULL;
+        g->closed = g->closed || g->group != NULL;
         break;
     case 2:
         brim_group_drop(brim_group_copy(g->group));
