@@ -31,6 +31,8 @@
 #define atom_store_release(a, x) ATOM_OP(a).store((x), PLANT_ORDER("store_release", #a, plant_release).order, $)
 #define atom_store_seq_cst(a, x) ATOM_OP(a).store((x), PLANT_ORDER("store_seq_cst", #a, plant_store_seq_cst).order, $)
 #define atom_add_relaxed(a, x) ATOM_OP(a).fetch_add((x), rl::mo_relaxed, $)
+#define atom_add_acquire(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_acquire", #a, plant_acquire).order, $)
+#define atom_add_release(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_release", #a, plant_release).order, $)
 #define atom_add_acq_rel(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_acq_rel", #a, plant_acq_rel).order, $)
 #define atom_add_seq_cst(a, x) ATOM_OP(a).fetch_add((x), PLANT_ORDER("add_seq_cst", #a, plant_rmw_seq_cst).order, $)
 #define atom_sub_relaxed(a, x) ATOM_OP(a).fetch_sub((x), rl::mo_relaxed, $)
@@ -43,6 +45,8 @@
 #define atom_exchange_seq_cst(a, x) ATOM_OP(a).exchange((x), PLANT_ORDER("exchange_seq_cst", #a, plant_rmw_seq_cst).order, $)
 #define ATOM_CAS(a, old, x, place) plant_cas(ATOM_OP(a), *(old), (x), (place), $)
 #define atom_cas_relaxed(a, old, x) ATOM_OP(a).compare_exchange_weak(*(old), (x), rl::mo_relaxed, $, rl::mo_relaxed, $)
+#define atom_cas_acquire(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_acquire", #a, plant_acquire))
+#define atom_cas_release(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_release", #a, plant_release))
 #define atom_cas_acq_rel(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_acq_rel", #a, plant_acq_rel))
 #define atom_cas_seq_cst(a, old, x) ATOM_CAS(a, old, x, PLANT_ORDER("cas_seq_cst", #a, plant_rmw_seq_cst))
 #define SHARED(T) rl::var<T>
@@ -96,6 +100,8 @@ bool atom_has_interfered(void);
 #define atom_store_release(a, x) (atom_yield(), atomic_store_explicit(&(a)->v, (x), memory_order_release))
 #define atom_store_seq_cst(a, x) (atom_yield(), atomic_store_explicit(&(a)->v, (x), memory_order_seq_cst))
 #define atom_add_relaxed(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_relaxed))
+#define atom_add_acquire(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_acquire))
+#define atom_add_release(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_release))
 #define atom_add_acq_rel(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_acq_rel))
 #define atom_add_seq_cst(a, x) (atom_yield(), atomic_fetch_add_explicit(&(a)->v, (x), memory_order_seq_cst))
 #define atom_sub_relaxed(a, x) (atom_yield(), atomic_fetch_sub_explicit(&(a)->v, (x), memory_order_relaxed))
@@ -108,6 +114,10 @@ bool atom_has_interfered(void);
 #define atom_exchange_seq_cst(a, x) (atom_yield(), atomic_exchange_explicit(&(a)->v, (x), memory_order_seq_cst))
 #define atom_cas_relaxed(a, old, x)                                                                               \
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_relaxed, memory_order_relaxed))
+#define atom_cas_acquire(a, old, x)                                                                               \
+    (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_acquire, memory_order_acquire))
+#define atom_cas_release(a, old, x)                                                                               \
+    (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_release, memory_order_relaxed))
 #define atom_cas_acq_rel(a, old, x)                                                                               \
     (atom_yield(), atomic_compare_exchange_weak_explicit(&(a)->v, (old), (x), memory_order_acq_rel, memory_order_acquire))
 #define atom_cas_seq_cst(a, old, x)                                                                               \

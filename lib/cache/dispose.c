@@ -193,16 +193,13 @@ static void note_waiting(struct disposal *d, struct brim_cache *c)
 
 /*
  * In a callback.  A cache is in one thread's list at a time: if it is in another's, that one will look later than now.
- * Sequentially consistent, as the end of a section that came before: either it is seen by that look, or that one has
- * cleared `asked' before we read it (edge asked).
+ * An exchange, also then, whose release the exchange in end_asked acquires: so that look sees the end of a section that
+ * came before (edge asked).  Acquire: who had it in his list before has read `next_asked'.
  */
 static void ask(struct disposal *d, struct brim_cache *c)
 {
-    uint32_t nobody = 0;
-
-    while (!atom_cas_seq_cst(&c->asked, &nobody, 1))
-        if (nobody != 0)
-            return;
+    if (atom_exchange_acq_rel(&c->asked, 1) != 0)
+        return;
     tally_add(&c->live, thread_self());
     c->next_asked = d->asked;
     d->asked = c;
@@ -215,7 +212,7 @@ static void end_asked(struct disposal *d)
     d->asked = c->next_asked;
     if (PLANTED(dispose_looks_first))
         end_waiting(d, c);
-    (void)atom_exchange_seq_cst(&c->asked, 0); /* before the look: who finds it 1 has asked before */
+    (void)atom_exchange_acq_rel(&c->asked, 0); /* before the look: who finds it 1 has asked before */
     if (!PLANTED(dispose_looks_first))
         end_waiting(d, c);
 }

@@ -65,8 +65,8 @@ void brim_group_drop(brim_group *g)
 
 /*
  * Before the generation rises: who claimed before this call has an older time, and sees this one once we have returned.
- * Release: who claimed with this time sees what was changed before the call (edge late).  The latest stays, whoever
- * writes last.
+ * Release: who claimed with this time, or a later one, sees what was changed before the call (edge late).  The latest
+ * stays, whoever writes last.
  */
 static void note_time(struct brim_group *g)
 {
@@ -75,7 +75,7 @@ static void note_time(struct brim_group *g)
     if (PLANTED(group_time_relaxed))
         time = atom_add_relaxed(&g->cache->group_clock, (uint64_t)1) + 1;
     else
-        time = atom_add_acq_rel(&g->cache->group_clock, (uint64_t)1) + 1;
+        time = atom_add_release(&g->cache->group_clock, (uint64_t)1) + 1;
     if (PLANTED(group_time_stores))
         atom_store_relaxed(&g->raised, time);
     while (was < time && !atom_cas_relaxed(&g->raised, &was, time)) {
@@ -83,22 +83,22 @@ static void note_time(struct brim_group *g)
 }
 
 /*
- * Sequentially consistent, so that of a closing and a load that begins one sees the other (edge close).  After it the
- * sweeps are told; release: they look at the generation.
+ * Release: what was done before (edges group, late).  After it the sweeps are told; release: they look at the generation.
+ * Nothing is read after either that would have to be acquired.
  */
 static void raise_generation(struct brim_group *g, uint64_t by)
 {
-    uint64_t now = atom_load_seq_cst(&g->state.generation);
+    uint64_t now = atom_load_relaxed(&g->state.generation); /* relaxed: what is closed stays so */
 
     if (!PLANTED(group_time_late))
         note_time(g);
     do
         if (now & GROUP_CLOSED)
             return;
-    while (!atom_cas_seq_cst(&g->state.generation, &now, now + by));
+    while (!atom_cas_release(&g->state.generation, &now, now + by));
     if (PLANTED(group_time_late))
         note_time(g);
-    (void)atom_add_acq_rel(&g->cache->common.invalidations, (uint64_t)1);
+    (void)atom_add_release(&g->cache->common.invalidations, (uint64_t)1);
 }
 
 void brim_group_invalidate(brim_group *g)
@@ -115,8 +115,11 @@ void brim_group_close(brim_group *g)
 
 size_t brim_group_loads(brim_group *g)
 {
-    /* Sequentially consistent: after the closing.  It is an acquire too: what the loads did is done (edge close). */
-    return g != NULL ? (size_t)atom_load_seq_cst(&g->state.loads) : 0;
+    /*
+     * A read-modify-write, though it changes nothing: a load that begins either comes before it, and is counted, or after
+     * it, and acquires our closing.  Acquire: what the loads that have ended did is done (edge close).
+     */
+    return g != NULL ? (size_t)atom_add_acq_rel(&g->state.loads, (uint64_t)0) : 0;
 }
 
 /* ---- Members */

@@ -49,7 +49,8 @@ void entry_set_refs(struct entry *e, unsigned refs)
 
 /*
  * The last hold on an entry that has left is gone: become the one who destroys the value, unless a passing reader
- * holds it again, who then comes here in its turn.  Acquire: every release before this one (edge destroy).
+ * holds it again, who then comes here in its turn.  Acquire: every release before this one (edge destroy).  No release:
+ * that of our own ref, just before, is passed on by this.
  */
 unsigned entry_try_die(struct entry *e)
 {
@@ -60,7 +61,7 @@ unsigned entry_try_die(struct entry *e)
         if (PLANTED(entry_die_relaxed)) {
             if (atom_cas_relaxed(&e->state, &s, dead))
                 return ENTRY_LAST;
-        } else if (atom_cas_acq_rel(&e->state, &s, dead)) {
+        } else if (atom_cas_acquire(&e->state, &s, dead)) {
             return ENTRY_LAST;
         }
     }
@@ -134,7 +135,11 @@ void entry_copy_key(struct entry *e)
 
 bool entry_try_key(struct entry *e)
 {
-    /* Acquire, also when it fails: who sees that it is freed must see what the slot has held since (edge slot). */
+    /*
+     * Acquire: who sees that it is freed must see what the slot has held since (edge slot).  Relaxed, the exchange: a key
+     * hands nothing on but when it is dropped; and who learns by its failure that the entry is freed, and still sees the
+     * slot as it was, comes here again, and acquires then.
+     */
     uint64_t s = PLANTED(entry_key_relaxed) ? atom_load_relaxed(&e->state) : atom_load_acquire(&e->state);
 
     for (;;) {
@@ -142,12 +147,8 @@ bool entry_try_key(struct entry *e)
             return false;
         if (unlikely(keys_of(s) >= ENTRY_COUNT_LIMIT))
             debug_panic("brim: too many keys on one entry");
-        if (PLANTED(entry_key_relaxed)) {
-            if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
-                return true;
-        } else if (atom_cas_acq_rel(&e->state, &s, s + STATE_KEY)) {
+        if (atom_cas_relaxed(&e->state, &s, s + STATE_KEY))
             return true;
-        }
     }
 }
 
@@ -188,6 +189,7 @@ bool entry_unlink(struct entry *e)
     return refs_of(s) == 1;
 }
 
+/* Acquire: as above.  Release: who sees that it has left sees what the slots that named it hold since (edge slot). */
 bool entry_try_evict(struct entry *e)
 {
     uint64_t s = atom_load_relaxed(&e->state);
@@ -203,6 +205,7 @@ bool entry_try_evict(struct entry *e)
     return false;
 }
 
+/* As entry_try_evict. */
 bool entry_remove_last(struct entry *e)
 {
     uint64_t s = atom_load_relaxed(&e->state);
@@ -215,9 +218,13 @@ bool entry_remove_last(struct entry *e)
 
 /* ---- Looking */
 
+/*
+ * Relaxed: who asks whether it is dead has made it so, and acquired by that, or has a ref with which nobody else can; keys
+ * are a hint to eviction.
+ */
 static uint64_t state_of(const struct entry *e)
 {
-    return atom_load_acquire(&((struct entry *)(uintptr_t)e)->state);
+    return atom_load_relaxed(&((struct entry *)(uintptr_t)e)->state);
 }
 
 bool entry_is_dead(const struct entry *e)

@@ -25,7 +25,7 @@
  *   LINKED --unlink, refs = 1--> DEAD                as evict
  *   LEFT   --hold: +ref--> LEFT                      the result says unlinked: undone by a release
  *   LEFT   --release: -ref (release), refs > 0--> LEFT
- *   LEFT   --release: refs now 0--> try: cas +dead +key (acq_rel) while refs = 0--> DEAD    one thread wins
+ *   LEFT   --release: refs now 0--> try: cas +dead +key (acquire) while refs = 0--> DEAD    one thread wins
  *   DEAD   --hold and its undoing--> DEAD            trigger nothing: dead is set
  *   DEAD   --hold of a borrower: +ref--> DEAD        in its section, for which the destroyer waits
  *   DEAD   --the wait is over, refs > 0: cas -dead -key (acq_rel)--> LEFT    only where values are borrowed

@@ -162,7 +162,10 @@ void extra_load_ends(struct entry *e)
             (void)atom_sub_release(&g->member[i].group->loads, (uint64_t)1);
 }
 
-/* Sequentially consistent: of a load that begins and a closing one sees the other (edge close). */
+/*
+ * Acquire: if its loads were counted before this, and there was none, the group was closed before, and we see it.  The
+ * generation is read relaxed: no older one can be seen then (edge close).
+ */
 bool extra_load_begins(struct entry *e)
 {
     struct extra_groups *g = extra_groups_of(e);
@@ -173,14 +176,12 @@ bool extra_load_begins(struct entry *e)
         uint64_t generation;
 
         if (PLANTED(extra_load_looks_first))
-            closed |= (atom_load_seq_cst(&s->generation) & GROUP_CLOSED) != 0;
-        if (PLANTED(extra_load_relaxed)) {
+            closed |= (atom_load_relaxed(&s->generation) & GROUP_CLOSED) != 0;
+        if (PLANTED(extra_load_relaxed))
             (void)atom_add_relaxed(&s->loads, (uint64_t)1);
-            generation = atom_load_relaxed(&s->generation);
-        } else {
-            (void)atom_add_seq_cst(&s->loads, (uint64_t)1);
-            generation = atom_load_seq_cst(&s->generation);
-        }
+        else
+            (void)atom_add_acquire(&s->loads, (uint64_t)1);
+        generation = atom_load_relaxed(&s->generation);
         if (!PLANTED(extra_load_looks_first))
             closed |= (generation & GROUP_CLOSED) != 0;
     }

@@ -11,7 +11,8 @@ struct epoch epoch_process = {{1}, {0}, {NULL}};
 /*
  * Sequentially consistent, both: the writer bumps `now' and then reads `epoch'.  If it read this record before the
  * store, our load comes after the bump in the one order of all such accesses, reads it, and so sees all that was
- * unlinked before it.  No fence: ThreadSanitizer does not follow them.
+ * unlinked before it.  No fence: ThreadSanitizer does not follow them.  Relaxed, the load before the store: the one after
+ * it reads no older epoch, and acquires that.
  */
 void epoch_enter_fenced(struct epoch *d, struct epoch_reader *r)
 {
@@ -20,7 +21,7 @@ void epoch_enter_fenced(struct epoch *d, struct epoch_reader *r)
     else if (PLANTED(epoch_enter_relaxed))
         atom_store_relaxed(&r->epoch, atom_load_relaxed(&d->now));
     else
-        atom_store_seq_cst(&r->epoch, atom_load_acquire(&d->now));
+        atom_store_seq_cst(&r->epoch, atom_load_relaxed(&d->now));
     (void)atom_load_seq_cst(&d->now);
 }
 
@@ -49,12 +50,12 @@ uint64_t epoch_entered(const struct epoch_reader *r)
     return r->shared ? 0 : e;
 }
 
-/* Release: what the sections did came before (edge leave, handed on). */
+/* Release: what the sections did came before (edge leave, handed on).  Who notes it has seen them end himself. */
 static void note_passed(struct epoch *d, uint64_t stamp)
 {
     uint64_t passed = atom_load_relaxed(&d->passed);
 
-    while (passed < stamp && !atom_cas_acq_rel(&d->passed, &passed, stamp)) {
+    while (passed < stamp && !atom_cas_release(&d->passed, &passed, stamp)) {
     }
 }
 

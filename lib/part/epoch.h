@@ -119,18 +119,11 @@ static inline void epoch_leave_seen(struct epoch_reader *r)
  */
 static inline void epoch_refresh(struct epoch *d, struct epoch_reader *r)
 {
-    uint64_t now = atom_load_acquire(&d->now);
-
-    /* Release, as leaving; and sequentially consistent, as entering. */
-#if !defined(BRIM_RELACY) && !defined(BRIM_YIELD)
-    if (likely(atom_load_relaxed(&epoch_mode.asymmetric))) {
-        atom_store_release(&r->epoch, now);
-        atom_compiler_barrier();
-        return;
-    }
-#endif
-    atom_store_seq_cst(&r->epoch, now);
-    (void)atom_load_seq_cst(&d->now);
+    /*
+     * Acquire: what was unlinked before that epoch began is seen.  Release, as leaving.  No more, unlike entering: who sees
+     * the store late sees a section that entered earlier, never none, and waits for it.
+     */
+    atom_store_release(&r->epoch, atom_load_acquire(&d->now));
 }
 
 /*

@@ -7,7 +7,10 @@ void budget_init(struct budget *b, size_t capacity)
     atom_store_relaxed(&b->room, (uint64_t)capacity);
 }
 
-/* Acquire, and release in budget_give: whose room this was has gone (edge budget). */
+/*
+ * Acquire, and release in budget_give: whose room this was has gone (edge budget).  No more: the room is changed by
+ * read-modify-write operations alone, so whatever comes between a giving and a taking passes the giving on.
+ */
 bool budget_take(struct budget *b, size_t n)
 {
     uint64_t room;
@@ -21,14 +24,14 @@ bool budget_take(struct budget *b, size_t n)
         return true;
     }
     while ((int64_t)room >= (int64_t)n)
-        if (atom_cas_acq_rel(&b->room, &room, room - n))
+        if (atom_cas_acquire(&b->room, &room, room - n))
             return true;
     return false;
 }
 
 void budget_give(struct budget *b, size_t n)
 {
-    (void)atom_add_acq_rel(&b->room, (uint64_t)n);
+    (void)atom_add_release(&b->room, (uint64_t)n);
 }
 
 /* What of ${n} only makes good for more being used than the capacity. */
@@ -44,33 +47,37 @@ static uint64_t deficit_of(const struct budget *b, uint64_t n)
 /*
  * First the part of the room that makes good a deficit, of which nobody can take anything; then the capacity; then the
  * rest.  So what is told to be used in between is neither more than was used nor more than the new capacity.
+ *
+ * Each step releases those before it, for who is told the one word must not be told an older one of the other; the first
+ * has none before it.  Nothing is read after them, so there is nothing to acquire.
  */
 bool budget_raise(struct budget *b, size_t from, size_t to)
 {
     uint64_t old = from, first = deficit_of(b, (uint64_t)(to - from));
 
     if (first > 0)
-        (void)atom_add_acq_rel(&b->room, first);
-    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to)) {
+        (void)atom_add_relaxed(&b->room, first);
+    while (!atom_cas_release(&b->capacity, &old, (uint64_t)to)) {
         if (old != from) { /* not covered: the same, as no exchange fails for nothing on x86 */
             if (first > 0)
-                (void)atom_sub_acq_rel(&b->room, first);
+                (void)atom_sub_relaxed(&b->room, first); /* nothing of ours has been told but that */
             return false;
         }
     }
-    (void)atom_add_acq_rel(&b->room, (uint64_t)(to - from) - first);
+    (void)atom_add_release(&b->room, (uint64_t)(to - from) - first);
     return true;
 }
 
+/* Release: as budget_raise; the first step is the taking, which the caller has done. */
 bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
 {
     uint64_t old = from;
 
-    while (!atom_cas_acq_rel(&b->capacity, &old, (uint64_t)to))
+    while (!atom_cas_release(&b->capacity, &old, (uint64_t)to))
         if (old != from) /* not covered: as in budget_raise */
             return false;
     if (from - to > taken)
-        (void)atom_sub_acq_rel(&b->room, (uint64_t)(from - to - taken));
+        (void)atom_sub_release(&b->room, (uint64_t)(from - to - taken));
     return true;
 }
 

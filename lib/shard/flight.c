@@ -151,9 +151,13 @@ static void tell_one(struct flight *f, struct waiter *w, brim_status status, int
 
     unlist(f, w);
     w->told = true;
-    /* It waits for nothing any more, also before it wakes: else who waits for it now would see a circle. */
+    /*
+     * It waits for nothing any more, also before it wakes: else who waits for it now would see a circle.  Relaxed: before
+     * his second look he has acquired from all whose waits he met in the first, so if he still sees this one then, none of
+     * those began after it was told, and all were there at once.
+     */
     if (!PLANTED(flight_told_still_waits) && w->later == NULL && w->thread != NULL && !w->thread->reader.shared)
-        atom_store_seq_cst(&w->thread->waits_for, NULL);
+        atom_store_relaxed(&w->thread->waits_for, NULL);
     w->status = shares ? status : BRIM_PENDING;
     w->reason = shares && status == BRIM_FAILED ? reason : 0;
     w->result = shares && status == BRIM_OK ? result : NULL;
@@ -199,7 +203,7 @@ static bool comes_back(struct thread *self, uint64_t *path)
         /* Who moves between the two publishes after us, and looks itself. */
         if (f == NULL || (t != self && waits != atom_load_seq_cst(&t->waits)))
             return false;
-        t = atom_load_acquire(&f->owner);
+        t = atom_load_relaxed(&f->owner); /* relaxed: `waits_for' came after it, and records are never freed */
         if (t == NULL)
             return false;
         *path = (*path ^ (uintptr_t)f ^ (uintptr_t)t << 7 ^ waits << 48) * 0x9E3779B97F4A7C15u;

@@ -83,5 +83,63 @@ struct raised : rl::test_suite<raised, 3> {
     }
 };
 
-LITMUS(litmus_part<harness, 200000, 3>,
+// The capacity moves within room that is there: what is told to be used is never less than it is, nor more than may be.
+struct moved : rl::test_suite<moved, 2> {
+    budget b;
+
+    void before()
+    {
+        budget_init(&b, 10);
+        budget_take(&b, 4);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(budget_raise(&b, 10, 14));
+            RL_ASSERT(budget_take(&b, 8));
+            RL_ASSERT(budget_lower(&b, 14, 6, 8));
+        } else {
+            size_t used = budget_used(&b);
+            RL_ASSERT(used >= 4 && used <= 14);
+            interesting += used > 4;
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(budget_used(&b) == 4);
+    }
+};
+
+// It is set below what is used, which no one is told to be more than before.
+struct lowered : rl::test_suite<lowered, 2> {
+    budget b;
+
+    void before()
+    {
+        budget_init(&b, 10);
+        budget_take(&b, 9);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(budget_lower(&b, 10, 3, 0));
+        } else {
+            size_t used = budget_used(&b);
+            RL_ASSERT(used <= 9);
+            interesting += used < 9;
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(budget_used(&b) == 9);
+    }
+};
+
+LITMUS(litmus_part<moved, 50000, 3>,
+       litmus_part<lowered, 50000, 3>,
+       litmus_part<harness, 200000, 3>,
        litmus_part<raised, 200000, 3>)

@@ -45,7 +45,17 @@ struct brim_cache {
     int slab;
     ATOM(uint64_t) queued;
     ATOM(uint32_t) freed, sections_over, asked;
-    struct brim_cache *next_asked;
+    struct { // who reads it, and who writes it next
+        rl::var<struct brim_cache *> v;
+        operator struct brim_cache *()
+        {
+            return v($);
+        }
+        void operator=(struct brim_cache *c)
+        {
+            v($) = c;
+        }
+    } next_asked;
 };
 struct caller {
     struct thread *t;
@@ -355,6 +365,36 @@ struct asked : borrowed<asked, 2> {
     }
 };
 
+// The first's section begins anew instead, and goes on.
+struct asked_anew : borrowed<asked_anew, 2> {
+    void before()
+    {
+        make(0, 0);
+        open(0);
+        (void)entry_unlink(&e);
+        e.priority = ENTRY_NO_CAUSE;
+        limbo_push(&c.limbo, &e);
+    }
+
+    void thread(unsigned i)
+    {
+        in_callback([this, i] {
+            if (i == 0) {
+                brim_read_refresh(&c);
+            } else {
+                (void)brim_read_begin(&c);
+                brim_read_end(&c);
+            }
+        });
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(destroyed($) == 1);
+    }
+};
+
 // ---- Of the larger ones two threads each, so that all schedules can be run at bound 3
 
 // What is removed waits for a section, or for nothing.
@@ -548,6 +588,7 @@ struct section_ends_beside_ref : borrowed<section_ends_beside_ref, 2> {
 };
 
 LITMUS(litmus_part<asked, 20000, 1>,
+       litmus_part<asked_anew, 20000, 1>,
        litmus_part<freed_empty, 20000, 2>,
        litmus_part<freed_beside_handles, 20000, 1, 1>,
        litmus_part<freed_beside_sections, 50000, 0, 0>,
