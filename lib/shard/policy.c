@@ -219,14 +219,13 @@ static void join(struct policy *p, struct entry *e) REQUIRES(rank_shard)
 
 void policy_forget(struct policy *p, struct entry *e)
 {
+    unsigned i = 0;
+
     if (!(e->eviction & ENTRY_POOLED))
         return;
-    for (unsigned i = 0; i < p->pooled; i++) {
-        if (p->pool[i] == e) {
-            leave(p, i);
-            return;
-        }
-    }
+    while (p->pool[i] != e)
+        i++;
+    leave(p, i);
 }
 
 /* ---- Coming */

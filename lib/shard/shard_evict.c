@@ -192,8 +192,7 @@ static bool evict_one_locked(struct shard *sh, struct shard_sweep *w, struct str
     unsigned most = policy_sample(&sh->policy), before = w->taken;
     struct entry *sample[POLICY_SAMPLE];
 
-    if (most > 0)
-        policy_consider(&sh->policy, sample, sample_locked(sh, sample, most, w, st, left));
+    policy_consider(&sh->policy, sample, sample_locked(sh, sample, most, w, st, left));
     return w->taken > before || take_worst_locked(sh, w, st, left);
 }
 

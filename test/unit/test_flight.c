@@ -377,6 +377,10 @@ START_TEST(in_a_child_the_blocked_are_gone)
     ck_assert_uint_eq(f->refs, 1);
     ck_assert_uint_eq(atom_load_relaxed(&f->waiting), 2);
     cond_wake_all(&f->ended); /* it is ready for use */
+    f = make(1, 1, NULL);
+    flight_child(f); /* nobody waited */
+    ck_assert_uint_eq(waiting(f), 0);
+    ck_assert_uint_eq(f->refs, 1);
 }
 END_TEST
 
@@ -509,6 +513,45 @@ START_TEST(all_who_block_are_woken)
 }
 END_TEST
 
+static atomic_bool is_told;
+
+static void wake_for_nothing(unsigned id, void *arg)
+{
+    struct waiter w = {.later = NULL}, *later = NULL;
+    struct flight *f = arg;
+
+    if (id == 0) {
+        lock_acquire(&lock);
+        flight_join(f, &w);
+        EXPECT(flight_wait(f, &lock, &w, thread_self(), 0) == BRIM_OK);
+        EXPECT(atomic_load(&is_told));
+        lock_release(&lock);
+        return;
+    }
+    for (int wakes = 0; wakes < 100;) {
+        lock_acquire(&lock);
+        wakes += atom_load_relaxed(&f->waiting) == 1; /* it has given the mutex back: it blocks */
+        cond_wake_all(&f->ended);
+        lock_release(&lock);
+        clock_pause(10000);
+        if (wakes > 0 && atom_load_relaxed(&f->waiting) == 0)
+            break; /* it is wrong, and has left */
+    }
+    lock_acquire(&lock);
+    atomic_store(&is_told, true);
+    flight_tell(f, BRIM_OK, 0, f->entry, &later);
+    lock_release(&lock);
+}
+
+START_TEST(who_wakes_untold_waits_on)
+{
+    ck_assert(lock_init(&lock, RANK_SHARD));
+    atomic_store(&is_told, false);
+    crew_do(2, wake_for_nothing, make(0, 1, NULL));
+    lock_destroy(&lock);
+}
+END_TEST
+
 /* Self owns 0; a waits for it and owns 1; b waits for 1 and owns 2. */
 START_TEST(who_would_wait_for_himself)
 {
@@ -583,6 +626,59 @@ START_TEST(a_circle_that_moves_is_none)
     ck_assert_uint_gt(verdicts[2], 0);
 }
 END_TEST
+
+/* Of two, one waits at a time; it leaves, and the other begins.  Thrice, ${after} so many operations each. */
+static struct {
+    struct thread t[2];
+    struct flight *next[2]; /* for which each waits */
+    unsigned after[3], turns;
+} two;
+
+static void take_turns(void *arg)
+{
+    unsigned waits = two.turns++ % 2, comes = 1 - waits;
+
+    (void)arg;
+    atom_store_seq_cst(&two.t[waits].waits_for, NULL);
+    (void)atom_add_seq_cst(&two.t[comes].waits, 1);
+    atom_store_seq_cst(&two.t[comes].waits_for, two.next[comes]);
+    if (two.turns < 3)
+        atom_interfere(two.after[two.turns], take_turns, NULL);
+}
+
+/* False: some of the turns were not reached. */
+static bool looks_while_they_take_turns(struct thread *self)
+{
+    two.turns = 0;
+    atom_store_relaxed(&two.t[0].waits_for, two.next[0]);
+    atom_store_relaxed(&two.t[1].waits_for, NULL);
+    atom_interfere(two.after[0], take_turns, NULL);
+    ck_assert(!flight_would_deadlock(self));
+    (void)atom_has_interfered(); /* it is forgotten */
+    return two.turns == 3;
+}
+
+/* Self, and both of them, would make a circle, but are never in it at once: also where both walks meet all three. */
+START_TEST(a_circle_of_those_who_never_wait_at_once_is_none)
+{
+    enum { OPERATIONS = 32 };
+    struct thread *self = thread_self();
+    struct flight *own = make(0, 1, self), *firsts = make(1, 1, &two.t[0]), *seconds = make(2, 1, &two.t[1]);
+    unsigned all = 0;
+
+    two.next[0] = seconds;
+    two.next[1] = own;
+    atom_store_relaxed(&self->waits_for, firsts);
+    for (unsigned i = 0; i < OPERATIONS * OPERATIONS * OPERATIONS; i++) {
+        two.after[0] = i / (OPERATIONS * OPERATIONS);
+        two.after[1] = i / OPERATIONS % OPERATIONS;
+        two.after[2] = i % OPERATIONS;
+        all += looks_while_they_take_turns(self);
+    }
+    atom_store_relaxed(&self->waits_for, NULL);
+    ck_assert_uint_gt(all, 100);
+}
+END_TEST
 #endif
 
 /* The record of those who have none of their own says nothing of what each waits for. */
@@ -616,9 +712,11 @@ int main(void)
     tcase_add_test(tc, until_a_time);
     tcase_add_test(tc, told_at_the_last_moment);
     tcase_add_test(tc, all_who_block_are_woken);
+    tcase_add_test(tc, who_wakes_untold_waits_on);
     tcase_add_test(tc, who_would_wait_for_himself);
 #ifdef BRIM_INTERFERE
     tcase_add_loop_test(tc, a_circle_that_moves_is_none, 0, 2);
+    tcase_add_test(tc, a_circle_of_those_who_never_wait_at_once_is_none);
 #endif
     tcase_add_test(tc, the_shared_record_has_timeouts_alone);
     return suite_run(tc);

@@ -2,6 +2,9 @@
  *
  * shard/index: find, overflow, rebuild, walks.  The tests choose the hashes: place and tag.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/hash.h"
 #include "shard/index.h"
 #include "support/support.h"
@@ -12,14 +15,31 @@ static struct item { _Alignas(16) struct entry e; uint64_t key, hash; } items[EN
 static struct index x;
 static struct index_root root;
 
+/* What lies behind its last bucket cannot be read. */
+static size_t pages_for(uint32_t buckets)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (index_table_size(buckets) + page - 1) / page * page;
+}
+
 static struct table *table(uint32_t buckets)
 {
-    struct table *t = NULL;
+    size_t size = pages_for(buckets), page = (size_t)sysconf(_SC_PAGESIZE);
+    char *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct table *t = (struct table *)(void *)(p + size - index_table_size(buckets));
 
-    ck_assert_int_eq(posix_memalign((void **)(void *)&t, 64, index_table_size(buckets)), 0);
-    memset(t, 0, index_table_size(buckets));
+    ck_assert_ptr_ne(p, MAP_FAILED);
+    ck_assert_int_eq(mprotect(p + size, page, PROT_NONE), 0);
     index_table_init(t, buckets);
     return t;
+}
+
+static void free_table(struct table *t)
+{
+    size_t size = pages_for(t->buckets), page = (size_t)sysconf(_SC_PAGESIZE);
+
+    ck_assert_int_eq(munmap((char *)t + index_table_size(t->buckets) - size, size + page), 0);
 }
 
 static void make(uint32_t buckets, unsigned shard_bits)
@@ -35,7 +55,7 @@ static struct table *current(void)
 
 static void unmake(void)
 {
-    free(current());
+    free_table(current());
 }
 
 static void rebuild(uint32_t buckets)
@@ -46,7 +66,7 @@ static void rebuild(uint32_t buckets)
     while (index_copy_locked(&x, t)) {
     }
     ck_assert_ptr_eq(index_end_locked(&x, t), old);
-    free(old);
+    free_table(old);
     ck_assert_uint_eq(current()->buckets, buckets);
 }
 
@@ -101,6 +121,7 @@ START_TEST(insert_find_remove)
     for (unsigned i = 0; i < N; i += 2)
         index_remove_locked(&x, &items[i].e);
     index_remove_locked(&x, &items[0].e); /* it is not there: nothing */
+    index_swap_locked(&x, &items[0].e, &items[2].e);
     ck_assert_uint_eq(x.count, N / 2);
     for (unsigned i = 0; i < N; i++)
         ck_assert_ptr_eq(find(i, items[i].hash), i % 2 == 1 ? &items[i].e : NULL);
@@ -205,17 +226,97 @@ START_TEST(a_full_table)
 }
 END_TEST
 
+static void set_overflow(uint32_t bucket, unsigned n)
+{
+    struct bucket *b = &index_buckets(current())[bucket];
+
+    atom_store_relaxed(&b->tags[1], (atom_load_relaxed(&b->tags[1]) & ~((uint64_t)0xffff << 32)) | (uint64_t)n << 32);
+}
+
+static unsigned seen[ENTRIES];
+
+static uint32_t scan(struct index_cursor *c, uint32_t last, unsigned *n)
+{
+    struct entry *out[64];
+
+    *n = index_scan_locked(&x, c, out, 64);
+    for (unsigned i = 0; i < *n; i++)
+        seen[(struct item *)(void *)out[i] - items]++;
+    for (unsigned i = 0; i < *n; i++)
+        ck_assert_uint_ge(out[i]->place, last); /* no batch has a place of an earlier one */
+    for (unsigned i = 0; i < *n; i++)
+        last = out[i]->place > last ? out[i]->place : last;
+    return last;
+}
+
+/* A walk sees all items from ${first} to before ${end}, once each. */
+static void expect_seen(unsigned first, unsigned end)
+{
+    struct index_cursor c = {0};
+    unsigned n;
+
+    memset(seen, 0, sizeof seen);
+    do
+        (void)scan(&c, 0, &n);
+    while (n > 0);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        ck_assert_uint_eq(seen[i], i >= first && i < end);
+}
+
+/* So that no bucket says where a look-up or a walk may stop. */
+START_TEST(every_bucket_was_passed)
+{
+    const uint64_t first = 0x7000000000000000, last = 0x70000000ffffffff;
+
+    make(2, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        item(i, i, i < 7 ? first : last);
+        put_item(i);
+    }
+    index_remove_locked(&x, &items[0].e);
+    item(12, 12, last); /* round to the place that has become free */
+    put_item(12);
+    ck_assert_uint_eq(overflow_of(0), 1);
+    ck_assert_uint_eq(overflow_of(1), 1);
+    for (unsigned i = 1; i < 13; i++)
+        ck_assert_ptr_eq(find(i, items[i].hash), &items[i].e);
+    ck_assert_ptr_null(find(0, first));
+    ck_assert_ptr_null(find(1, 0x6000000000000000));
+    expect_seen(1, 13);
+    item(13, 13, (uint64_t)1 << 48); /* not there; its tag is as what its home counts */
+    ck_assert(!index_reaches_locked(&x, &items[13].e, 1));
+    unmake();
+}
+END_TEST
+
+START_TEST(what_no_look_up_reaches)
+{
+    make(4, 0);
+    for (unsigned i = 0; i < 18; i++) { /* six each in the first three */
+        item(i, i, 0x7000000000000000);
+        put_item(i);
+    }
+    for (unsigned lost = 0; lost < 3; lost++) { /* the first bucket, or the second, says that nothing passed it */
+        unsigned was = lost < 2 ? overflow_of(lost) : 0;
+        if (lost < 2)
+            set_overflow(lost, 0);
+        for (unsigned i = 0; i < 18; i++)
+            ck_assert_int_eq(index_reaches_locked(&x, &items[i].e, 0x7000), i / INDEX_ENTRIES <= lost);
+        if (lost < 2)
+            set_overflow(lost, was);
+    }
+    unmake();
+}
+END_TEST
+
 START_TEST(overflow_sticks_until_rebuilt)
 {
-    struct bucket *b;
-
     make(4, 0);
-    b = index_buckets(current());
     for (unsigned i = 0; i < 8; i++) {
         item(i, i, 0);
         put_item(i);
     }
-    atom_store_relaxed(&b->tags[1], atom_load_relaxed(&b->tags[1]) | (uint64_t)0xffff << 32); /* as if by 65535 entries */
+    set_overflow(0, 0xffff); /* as if by 65535 entries */
     item(8, 8, 0);
     put_item(8);
     ck_assert_uint_eq(overflow_of(0), 0xffff);
@@ -259,8 +360,24 @@ START_TEST(table_sizes)
         make(n, 0);
         ck_assert_uint_eq(index_word_count(atom_load_relaxed(&root.word)), n);
         ck_assert_ptr_eq(index_word_buckets(atom_load_relaxed(&root.word)), index_buckets(current()));
+        ck_assert_uint_eq(x.most, (uint64_t)n * INDEX_ENTRIES * 80 / 100);
+        ck_assert_uint_eq(x.least, n > 2 ? (uint64_t)n * INDEX_ENTRIES * 25 / 100 : 0);
         unmake();
     }
+}
+END_TEST
+
+START_TEST(the_largest_table)
+{
+    static struct table largest; /* without its buckets, which nobody looks at */
+
+    index_table_init(&largest, index_size(UINT64_MAX));
+    ck_assert_uint_eq(largest.buckets, (uint64_t)2047 << 20);
+    ck_assert_uint_eq(index_size((uint64_t)2047 << 20), largest.buckets);
+    index_init(&x, &root, &largest, 0);
+    ck_assert_uint_eq(index_word_count(atom_load_relaxed(&root.word)), largest.buckets);
+    ck_assert_uint_eq(x.most, UINT32_MAX); /* 80 % of them were more */
+    ck_assert_uint_eq(x.least, (uint64_t)largest.buckets * INDEX_ENTRIES * 25 / 100);
 }
 END_TEST
 
@@ -319,7 +436,7 @@ START_TEST(changes_while_it_is_copied)
         if (round == 0)
             ck_assert_ptr_eq(index_end_locked(&x, t), old);
     }
-    free(old);
+    free_table(old);
     for (unsigned i = 20 * steps; i < 1000 + 20 * steps; i++)
         index_remove_locked(&x, i >= 900 && i < 900 + steps ? &items[2000 + i].e : &items[i].e);
     ck_assert_uint_eq(x.count, 0);
@@ -347,7 +464,7 @@ START_TEST(a_copy_that_becomes_too_small)
     ck_assert(!index_copy_locked(&x, t));
     ck_assert_ptr_null(index_end_locked(&x, t)); /* given up: it is ours again */
     ck_assert_ptr_eq(current(), old);
-    free(t);
+    free_table(t);
     for (unsigned i = 0; i < 300; i++)
         ck_assert_ptr_eq(find(i, items[i].hash), &items[i].e);
     unmake();
@@ -378,22 +495,6 @@ START_TEST(wanted_has_room_and_rest)
     unmake();
 }
 END_TEST
-
-static unsigned seen[ENTRIES];
-
-static uint32_t scan(struct index_cursor *c, uint32_t last, unsigned *n)
-{
-    struct entry *out[64];
-
-    *n = index_scan_locked(&x, c, out, 64);
-    for (unsigned i = 0; i < *n; i++)
-        seen[(struct item *)(void *)out[i] - items]++;
-    for (unsigned i = 0; i < *n; i++)
-        ck_assert_uint_ge(out[i]->place, last); /* no batch has a place of an earlier one */
-    for (unsigned i = 0; i < *n; i++)
-        last = out[i]->place > last ? out[i]->place : last;
-    return last;
-}
 
 /* _i = 1: the table is rebuilt at each step of the walk, and others come and go. */
 START_TEST(a_scan_sees_each_once)
@@ -446,6 +547,40 @@ START_TEST(a_scan_of_one_full_bucket_chain)
 }
 END_TEST
 
+START_TEST(a_scan_goes_round_and_past_what_is_empty)
+{
+    make(60, 0);
+    for (unsigned i = 0; i < 18; i++) { /* in the last bucket, and the first two */
+        item(i, i, UINT32_MAX);
+        put_item(i);
+    }
+    ck_assert_uint_eq(overflow_of(0), 6);
+    expect_seen(0, 18);
+    unmake();
+}
+END_TEST
+
+START_TEST(of_one_place_a_batch_is_scanned)
+{
+    enum { N = 70 };
+    struct index_cursor c = {0};
+    unsigned n;
+
+    make(60, 0);
+    for (unsigned i = 0; i < N; i++) {
+        item(i, i, i == 0 ? 8 : 7);
+        put_item(i);
+    }
+    (void)scan(&c, 0, &n);
+    ck_assert_uint_eq(n, 64); /* the rest is left out */
+    (void)scan(&c, 8, &n);
+    ck_assert_uint_eq(n, 1);
+    (void)scan(&c, 8, &n);
+    ck_assert_uint_eq(n, 0);
+    unmake();
+}
+END_TEST
+
 START_TEST(samples_reach_all)
 {
     struct entry *out[16];
@@ -478,15 +613,20 @@ int main(void)
     tcase_add_test(tc, one_hash_many_keys);
     tcase_add_test(tc, overflow_is_counted);
     tcase_add_test(tc, a_full_table);
+    tcase_add_test(tc, every_bucket_was_passed);
+    tcase_add_test(tc, what_no_look_up_reaches);
     tcase_add_test(tc, overflow_sticks_until_rebuilt);
     tcase_add_test(tc, tags_are_told_apart);
     tcase_add_test(tc, table_sizes);
+    tcase_add_test(tc, the_largest_table);
     tcase_add_test(tc, rebuild_keeps_all);
     tcase_add_loop_test(tc, changes_while_it_is_copied, 0, 2);
     tcase_add_test(tc, a_copy_that_becomes_too_small);
     tcase_add_test(tc, wanted_has_room_and_rest);
     tcase_add_loop_test(tc, a_scan_sees_each_once, 0, 2);
     tcase_add_test(tc, a_scan_of_one_full_bucket_chain);
+    tcase_add_test(tc, a_scan_goes_round_and_past_what_is_empty);
+    tcase_add_test(tc, of_one_place_a_batch_is_scanned);
     tcase_add_test(tc, samples_reach_all);
     return suite_run(tc);
 }

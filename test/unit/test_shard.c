@@ -2,7 +2,18 @@
  *
  * shard/shard: link, replace, remove, evict, and the sums kept meanwhile.
  */
+#include "unit/interfere.h"
 #include "unit/shards.h"
+
+static bool remove_key(uint64_t key, struct entry_list *left)
+{
+    struct flight *forgotten = NULL;
+    bool removed;
+
+    ck_assert_int_eq(shard_remove_key(&sh, hash_of(key), BRIM_KEY(key), 0, &removed, st, left, &forgotten), EXTRA_FRESH);
+    ck_assert_ptr_null(forgotten);
+    return removed;
+}
 
 START_TEST(link_find_remove)
 {
@@ -91,6 +102,205 @@ START_TEST(a_replace_is_never_a_miss)
     unmake();
 }
 END_TEST
+
+#ifdef BRIM_INTERFERE
+/* ---- What another thread does on the way of a look-up of key 1, whose entry is item 0 */
+
+static struct stripe *own, *others;
+static bool is_held_by_other;
+static unsigned ends[2]; /* how often each item's value was somebody's to destroy */
+
+static void end(const struct entry *e)
+{
+    ck_assert(e == &items[0].e || e == &items[1].e);
+    ck_assert(entry_is_dead(e));
+    ends[e == &items[1].e]++;
+}
+
+static void let_go_of(struct entry *e)
+{
+    if (release(e) & ENTRY_LAST)
+        end(e);
+}
+
+/* Of what is held, the link's own hold is ours. */
+static void end_all(struct entry_list *left)
+{
+    struct entry *e;
+
+    while ((e = entry_list_pop(left)) != NULL)
+        if (entry_is_dead(e))
+            end(e);
+        else
+            let_go_of(e);
+}
+
+static void remove_it(void *arg)
+{
+    struct entry_list left = {NULL, NULL};
+
+    (void)arg;
+    st = others;
+    ck_assert(remove_key(1, &left));
+    end_all(&left);
+    st = own;
+}
+
+static void replace_it(void *arg)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+
+    (void)arg;
+    st = others;
+    l = link_of(1, 1, 2);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    end_all(&left);
+    st = own;
+}
+
+static void remove_and_insert_it(void *arg)
+{
+    remove_it(arg);
+    replace_it(arg);
+}
+
+static void (*const acts[])(void *arg) = {remove_it, replace_it, remove_and_insert_it};
+
+static void let_go(void *arg)
+{
+    (void)arg;
+    st = others;
+    is_held_by_other = false;
+    let_go_of(&items[0].e);
+    st = own;
+}
+
+static struct { void (*act)(void *arg); unsigned then; } first_act;
+
+static void act_then_let_go(void *arg)
+{
+    first_act.act(arg);
+    atom_interfere(first_act.then, let_go, NULL);
+}
+
+static void begin_race(void)
+{
+    struct thread other = {.number = 100};
+
+    make(0);
+    own = st;
+    others = stripe_of(&stripes, &other);
+    link_new(0, 1, 1);
+    memset(ends, 0, sizeof ends);
+    is_held_by_other = false;
+}
+
+/* Each value ends once.  True: the look-up ended some. */
+static bool end_of_race(struct entry *found, struct entry_list *last, bool other)
+{
+    struct entry_list left = {NULL, NULL};
+    bool was_last = last->head != NULL;
+
+    end_all(last);
+    if (is_held_by_other)
+        let_go(NULL);
+    if (found != NULL)
+        let_go_of(found);
+    (void)remove_key(1, &left);
+    end_all(&left);
+    ck_assert_uint_eq(ends[0], 1);
+    ck_assert_uint_eq(ends[1], other);
+    expect_sums(0, 0, 0);
+    unmake();
+    return was_last;
+}
+
+/* A removal may be missed or not; a replace never is. */
+START_TEST(a_look_up_beside_another_thread)
+{
+    bool found[3] = {false, false, false}; /* nothing, the old one, the new one */
+    uint64_t key = 1;
+
+    for (unsigned after = 0;; after++) {
+        struct entry_list last = {NULL, NULL};
+        struct entry *e;
+
+        begin_race();
+        section_enter(self);
+        atom_interfere(after, acts[_i], NULL);
+        e = shard_find(index_view(&sh.index), hash_of(1), BRIM_KEY(key), st, &last);
+        section_leave(self);
+        if (!atom_has_interfered())
+            break;
+        found[e == NULL ? 0 : e == &items[0].e ? 1 : 2] = true;
+        ck_assert(!end_of_race(e, &last, _i != 0));
+    }
+    ck_assert(_i == 2 || found[0] == (_i == 0));
+    ck_assert(found[1]);
+    ck_assert_int_eq(found[2], _i != 0);
+    unmake();
+}
+END_TEST
+
+/* The same without a hold: what it finds was there at some time. */
+START_TEST(a_peek_beside_another_thread)
+{
+    bool found[3] = {false, false, false};
+    uint64_t key = 1;
+
+    for (unsigned after = 0;; after++) {
+        struct entry_list last = {NULL, NULL};
+        struct entry *e;
+
+        begin_race();
+        section_enter(self);
+        atom_interfere(after, acts[_i], NULL);
+        e = shard_peek(index_view(&sh.index), hash_of(1), BRIM_KEY(key));
+        section_leave(self);
+        if (!atom_has_interfered())
+            break;
+        found[e == NULL ? 0 : e == &items[0].e ? 1 : 2] = true;
+        ck_assert(!end_of_race(NULL, &last, _i != 0));
+    }
+    ck_assert(_i == 2 || found[0] == (_i == 0));
+    ck_assert_int_eq(found[2], _i != 0);
+    unmake();
+}
+END_TEST
+
+/* Somebody holds the old one, and lets it go while a hold that came too late is undone: that one is the last then. */
+START_TEST(a_look_up_that_becomes_the_last)
+{
+    enum { OPERATIONS = 24 };
+    unsigned was_last = 0;
+    uint64_t key = 1;
+
+    for (unsigned i = 0; i < OPERATIONS * OPERATIONS; i++) {
+        struct entry_list last = {NULL, NULL};
+        bool is_replaced;
+        struct entry *e;
+
+        memset(&items[1], 0, sizeof items[1]);
+        begin_race();
+        ck_assert_ptr_eq(find(1), &items[0].e);
+        is_held_by_other = true;
+        first_act.act = acts[_i];
+        first_act.then = i % OPERATIONS;
+        section_enter(self);
+        atom_interfere(i / OPERATIONS, act_then_let_go, NULL);
+        e = shard_find(index_view(&sh.index), hash_of(1), BRIM_KEY(key), st, &last);
+        section_leave(self);
+        (void)atom_has_interfered(); /* it is forgotten */
+        is_replaced = entry_is_linked(&items[1].e);
+        if (_i == 1)
+            ck_assert_ptr_nonnull(e);
+        was_last += end_of_race(e, &last, is_replaced);
+    }
+    ck_assert_uint_gt(was_last, 0);
+}
+END_TEST
+#endif
 
 START_TEST(remove_if_last)
 {
@@ -220,6 +430,11 @@ int main(void)
     tcase_add_test(tc, link_find_remove);
     tcase_add_test(tc, replace_in_one_step);
     tcase_add_test(tc, a_replace_is_never_a_miss);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, a_look_up_beside_another_thread, 0, 3);
+    tcase_add_loop_test(tc, a_peek_beside_another_thread, 0, 3);
+    tcase_add_loop_test(tc, a_look_up_that_becomes_the_last, 0, 3);
+#endif
     tcase_add_test(tc, remove_if_last);
     tcase_add_test(tc, evict_and_sweep);
     tcase_add_test(tc, costs_change);
