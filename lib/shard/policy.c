@@ -320,7 +320,9 @@ void policy_consider(struct policy *p, struct entry *const sample[], unsigned n)
 /* One that was used since it joined is put where it belongs now. */
 struct entry *policy_next(struct policy *p)
 {
-    for (unsigned looks = p->pooled; p->pooled > 0; looks--) {
+    if (p->pooled == 0)
+        return NULL;
+    for (unsigned looks = p->pooled;; looks--) {
         struct entry *e = p->pool[p->pooled - 1];
         uint32_t before = p->rank[p->pooled - 1];
 
@@ -330,7 +332,6 @@ struct entry *policy_next(struct policy *p)
             return e;
         join(p, e);
     }
-    return NULL;
 }
 
 void policy_evicted(struct policy *p, const struct entry *e, bool chosen)

@@ -71,7 +71,7 @@ static struct entry *successor(struct entry *e, bool *again)
 struct entry *shard_find_next(struct index_view v, struct entry *e, unsigned events, uint64_t hash, const void *key,
                               size_t len, struct stripe *st, struct entry_list *last)
 {
-    while (e != NULL) {
+    for (;;) {
         bool again;
         struct entry *next = successor(e, &again);
 
@@ -81,13 +81,12 @@ struct entry *shard_find_next(struct index_view v, struct entry *e, unsigned eve
             return NULL;
         e = again ? index_find(v, hash, key, len) : next;
         if (e == NULL)
-            break;
+            return NULL;
         events = entry_try_hold(e);
         shard_count_pins(st, e, events);
         if (events & ENTRY_HELD)
-            break;
+            return e;
     }
-    return e;
 }
 
 struct entry *shard_peek_next(struct index_view v, struct entry *e, uint64_t hash, const void *key, size_t len)

@@ -6,6 +6,7 @@
 #include "shard/policy.h"
 #include "shard/policy_adapt.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 enum {
     MANY = 100,
@@ -112,6 +113,9 @@ START_TEST(work_is_packed_in_order)
     ck_assert_uint_ne(policy_pack_work(UINT64_MAX), 0xffff);
     for (unsigned i = 0; i < 64; i++)
         ck_assert_uint_eq(policy_pack_work((uint64_t)1 << i), i << 10);
+    ck_assert_uint_eq(policy_pack_work(3), 1 << 10 | 512);
+    ck_assert_uint_eq(policy_pack_work(1023), 9 << 10 | 1022);
+    ck_assert_uint_eq(policy_pack_work(3 << 10), 11 << 10 | 512);
     for (uint64_t ns = 1; ns < UINT64_MAX / 2; ns += 1 + ns / 1500) {
         uint16_t packed = policy_pack_work(ns);
         ck_assert_uint_ge(packed, last);
@@ -446,6 +450,84 @@ START_TEST(benefits)
 }
 END_TEST
 
+START_TEST(benefits_at_the_ends)
+{
+    static const uint64_t works[] = {1, 3, (uint64_t)1 << 62, UINT64_MAX};
+
+    policy_init(&p, BRIM_BYTES, 1, NULL);
+    fresh(&all[0], SIZE_MAX, 0);
+    ck_assert_double_eq_tol(policy_benefit(&p, &all[0]), 0x1p64, 0x1p58);
+    policy_init(&p, BRIM_WORK, 1, NULL);
+    ck_assert_double_eq_tol(policy_benefit(&p, &all[0]), 1, 0.001); /* there is no mean yet */
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+        fresh(&all[0], 1, works[i]);
+        ck_assert_double_eq_tol(policy_benefit(&p, &all[0]), (double)works[i], 0.001 * (double)works[i]);
+    }
+    admit(&all[0], 1, 1 << 10);
+    admit(&all[1], 1, 0); /* unknown: it is no part of the mean */
+    ck_assert_double_eq_tol(p.mean_work, 1 << 10, 0.5);
+}
+END_TEST
+
+/* The powers of benefit / cost, in the mean after the first. */
+START_TEST(ratios)
+{
+    static const struct { brim_objective objective; double ratio; } cases[] = {
+        {BRIM_HITS, 0x1p-14}, {BRIM_BYTES, 1}, {BRIM_BALANCED, 0x1p-6}, {BRIM_WORK, 0x1p-9}};
+
+    policy_init(&p, cases[_i].objective, 1, NULL);
+    admit(&all[0], 1 << 10, 1 << 5);
+    ck_assert_double_eq_tol(p.mean_ratio, cases[_i].ratio, 0.01 * cases[_i].ratio);
+}
+END_TEST
+
+START_TEST(weights_by_priority)
+{
+    static const float factors[] = {1 / 8.0f, 1, 8};
+
+    policy_init(&p, BRIM_BYTES, 1, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        fresh(&all[0], 1, 0)->kind_flags = i << ENTRY_PRIORITY_SHIFT;
+        policy_admit(&p, &all[0], NULL);
+        expect_weight(&all[0], policy_modes[0].newcomer * factors[i]);
+    }
+}
+END_TEST
+
+/* What is worth 64 times the mean, is used as often as is counted, and has the highest priority: no more than a bound. */
+START_TEST(weights_are_bounded)
+{
+    policy_init(&p, BRIM_WORK, 1, NULL);
+    for (unsigned i = 0; i < 2000; i++)
+        admit(&all[0], 1, 1000);
+    all[0].eviction = GHOST_FREQUENCY;
+    fresh(&all[1], 1, UINT64_MAX)->kind_flags = 2 << ENTRY_PRIORITY_SHIFT;
+    policy_admit(&p, &all[1], &all[0]);
+    ck_assert_int_eq(above(&all[1]), 1 << 28);
+    fresh(&all[1], SIZE_MAX, 1)->kind_flags = 0;
+    policy_admit(&p, &all[1], NULL);
+    ck_assert_int_eq(above(&all[1]), 1);
+}
+END_TEST
+
+/* By the ratio while they are few, by the difference of at most 15 means then, and never out of bounds. */
+START_TEST(means_of_few_and_many)
+{
+    static const struct { uint32_t span; float mean, x, then; } cases[] = {
+        {1, 0, 7, 7}, {2, 1, 4, 2}, {32, 1, 0x1p32f, 2}, {33, 1, 4, 1 + 3 / 33.0f}, {1000, 1, 0x1p40f, 1 + 15 / 1000.0f},
+        {1, 0x1p-100f, 0x1p100f, 0x1p20f}, {1, 0x1p100f, 0x1p-100f, 0x1p-20f}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        float mean = cases[i].mean;
+
+        policy_follow(&mean, cases[i].x, cases[i].span);
+        ck_assert_double_eq_tol(mean, cases[i].then, 0.01 * cases[i].then);
+        if (cases[i].span > 32)
+            ck_assert_double_eq_tol(mean, cases[i].then, 0.00001);
+    }
+}
+END_TEST
+
 START_TEST(the_mean_follows)
 {
     static const size_t costs[] = {100, 1000, 10};
@@ -534,8 +616,7 @@ START_TEST(the_clock_creeps_by_turns)
         ck_assert_uint_le(moved[i], moved[0] + 1);
         ck_assert_uint_ge(moved[i] + 1, moved[0]);
     }
-    if (p.mode->newcomer <= 0)
-        ck_assert_uint_gt(moved[0], 0); /* as nothing else would move it */
+    ck_assert_int_eq(moved[0] > 0, p.mode->newcomer <= 0); /* as nothing else would move it */
     unmake();
 }
 END_TEST
@@ -606,6 +687,33 @@ START_TEST(if_all_were_used_since_all_go)
     unmake();
 }
 END_TEST
+
+#ifdef BRIM_INTERFERE
+/* Others use all of them at every step. */
+static void use_all(void *arg)
+{
+    for (unsigned i = 0; i < POLICY_POOL; i++)
+        entry_mark_used(&all[i]);
+    atom_interfere(0, use_all, arg);
+}
+
+START_TEST(to_look_for_the_worst_ends)
+{
+    struct entry *sample[POLICY_POOL], *e;
+
+    make(0);
+    for (unsigned i = 0; i < POLICY_POOL; i++)
+        sample[i] = admit(&all[i], 1, 0);
+    policy_consider(&p, sample, POLICY_POOL);
+    atom_interfere(0, use_all, NULL);
+    e = policy_next(&p);
+    (void)atom_has_interfered();
+    ck_assert_ptr_nonnull(e);
+    ck_assert_uint_eq(p.pooled, POLICY_POOL - 1);
+    unmake();
+}
+END_TEST
+#endif
 
 /* The worst once that is folded, not the last one looked at. */
 START_TEST(if_all_were_used_since_the_worst_goes)
@@ -754,6 +862,11 @@ int main(void)
     tcase_add_test(tc, anonymous_ones_leave_no_trace);
     tcase_add_test(tc, the_mode_is_asked_for);
     tcase_add_loop_test(tc, benefits, 0, 4);
+    tcase_add_test(tc, benefits_at_the_ends);
+    tcase_add_loop_test(tc, ratios, 0, 4);
+    tcase_add_test(tc, weights_by_priority);
+    tcase_add_test(tc, weights_are_bounded);
+    tcase_add_test(tc, means_of_few_and_many);
     tcase_add_test(tc, the_mean_follows);
     tcase_add_test(tc, one_absurd_ratio_is_no_measure);
     tcase_add_test(tc, the_clock_follows_what_was_chosen);
@@ -761,6 +874,9 @@ int main(void)
     tcase_add_test(tc, what_is_held_keeps_up);
     tcase_add_test(tc, what_was_used_since_goes_later);
     tcase_add_test(tc, if_all_were_used_since_all_go);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, to_look_for_the_worst_ends);
+#endif
     tcase_add_test(tc, if_all_were_used_since_the_worst_goes);
     tcase_add_test(tc, samples_are_of_use);
     tcase_add_test(tc, ghosts_follow_the_number_of_entries);

@@ -366,6 +366,45 @@ START_TEST(it_fits_about_as_many)
 }
 END_TEST
 
+/* To the last digit, and at the ends. */
+START_TEST(the_sample_is_exact)
+{
+    make(BRIM_HITS);
+    adapt_fit(&a, &h.allocator, 5, 7, true);
+    ck_assert_uint_eq(a.shadows[0].most, 5);
+    ck_assert_double_eq_tol(a.shadows[0].capacity, 7, 0.5);
+    ck_assert_uint_eq(atom_load_relaxed(&a.threshold), UINT32_MAX);
+    fit(129, 1);
+    ck_assert_uint_eq(atom_load_relaxed(&a.threshold), (uint32_t)(128 / 129.0 * UINT32_MAX) + 1);
+    ck_assert_uint_eq(a.shadows[0].most, SHADOW_MOST);
+    fit(1, UINT64_MAX);
+    ck_assert_double_eq_tol(a.shadows[0].capacity, 0x1p64, 0.5);
+    adapt_fit(&a, &h.allocator, UINT64_MAX, UINT64_MAX, true);
+    ck_assert_uint_eq(atom_load_relaxed(&a.threshold), 1);
+    ck_assert_uint_eq(a.shadows[0].most, SHADOW_ENTRIES);
+    ck_assert_double_eq_tol(a.shadows[0].capacity, SHADOW_ENTRIES, 0.5);
+    unmake();
+}
+END_TEST
+
+START_TEST(one_crowded_shadow_is_enough)
+{
+    uint32_t before;
+
+    make(BRIM_HITS);
+    fit(SHADOW_ENTRIES, UINT32_MAX);
+    while (a.shadows[0].count < SHADOW_MOST - 1)
+        ask_for(next_key++, 1, 0);
+    for (unsigned i = 0; i < POLICY_MODES; i++)
+        if (i != (unsigned)_i)
+            a.shadows[i].used = 0.95 * UINT32_MAX; /* full */
+    before = atom_load_relaxed(&a.threshold);
+    ask_for(next_key++, 1, 0);
+    ck_assert_uint_lt(atom_load_relaxed(&a.threshold), before);
+    unmake();
+}
+END_TEST
+
 START_TEST(to_fit_again_changes_nothing)
 {
     unsigned count;
@@ -517,6 +556,8 @@ int main(void)
     tcase_add_test(tc, without_memory_all_stays_as_it_is);
     tcase_add_test(tc, bytes);
     tcase_add_test(tc, it_fits_about_as_many);
+    tcase_add_test(tc, the_sample_is_exact);
+    tcase_add_loop_test(tc, one_crowded_shadow_is_enough, 0, POLICY_MODES);
     tcase_add_test(tc, to_fit_again_changes_nothing);
     tcase_add_test(tc, where_it_is_crowded_fewer_are_sampled);
     tcase_add_test(tc, a_bounded_number_crowds_nothing);

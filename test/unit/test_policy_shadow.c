@@ -160,6 +160,35 @@ START_TEST(another_size_loses_nothing)
 }
 END_TEST
 
+START_TEST(the_largest_cost)
+{
+    make(BRIM_HITS, 0, 0x1p66, SHADOW_MOST);
+    ck_assert(!ask(1, SIZE_MAX));
+    ck_assert_double_eq_tol(s.used, 0x1p64, 0.5);
+    ck_assert(ask(1, SIZE_MAX));
+    shadow_resize(&s, 0x1p64, 1, 1);
+    ck_assert(!ask(2, SIZE_MAX)); /* in its place */
+    ck_assert_double_eq_tol(s.used, 0x1p64, 0.5);
+    ck_assert_uint_eq(s.count, 1);
+}
+END_TEST
+
+/* What it remembers, as long as that lies where it did. */
+START_TEST(another_number_forgets_what_was_evicted)
+{
+    static const struct ghost_bucket none;
+
+    make(BRIM_HITS, 0, 10, SHADOW_ENTRIES);
+    for (uint64_t key = 0; key < 1000; key++)
+        (void)ask(key, 1);
+    shadow_resize(&s, 11, SHADOW_MOST, SHADOW_ENTRIES + 1); /* as many */
+    ck_assert_int_ne(memcmp(&s.buckets[1], &none, sizeof none), 0);
+    shadow_resize(&s, 11, SHADOW_MOST, SHADOW_ENTRIES / 2);
+    for (size_t i = 0; i < SHADOW_GHOST_BUCKETS; i++)
+        ck_assert_int_eq(memcmp(&s.buckets[i], &none, sizeof none), 0);
+}
+END_TEST
+
 START_TEST(too_large_is_never_there)
 {
     make(BRIM_BYTES, 0, 100, 10);
@@ -298,6 +327,8 @@ int main(void)
     tcase_add_loop_test(tc, bounds_hold_and_hits_are_what_is_there, 0, 4 * POLICY_MODES);
     tcase_add_test(tc, it_shrinks);
     tcase_add_test(tc, another_size_loses_nothing);
+    tcase_add_test(tc, the_largest_cost);
+    tcase_add_test(tc, another_number_forgets_what_was_evicted);
     tcase_add_test(tc, too_large_is_never_there);
     tcase_add_test(tc, no_cost);
     tcase_add_loop_test(tc, none_or_one, 0, POLICY_MODES);

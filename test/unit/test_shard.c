@@ -334,6 +334,367 @@ static void count_left(struct entry_list *left, unsigned *n, size_t *cost)
     }
 }
 
+/* A removal makes room for another entry, whichever it is. */
+START_TEST(as_many_entries_as_there_may_be)
+{
+    struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
+
+    make(1);
+    link_new(0, 1, 1);
+    ck_assert_int_eq(budget_room(&most), 0);
+    ck_assert(remove_key(1, &left));
+    ck_assert_int_eq(budget_room(&most), 1);
+    link_new(1, 1, 1);
+    ck_assert(shard_remove_if_last(&sh, find(1), 0, st, &left, &forgotten));
+    ck_assert_int_eq(budget_room(&most), 1);
+    link_new(2, 1, 1);
+    ck_assert(shard_remove(&sh, &items[2].e, BRIM_REMOVED, st, &left, &forgotten));
+    ck_assert_int_eq(budget_room(&most), 1);
+    unmake();
+}
+END_TEST
+
+/* The key of an anonymous one is not that of an entry whose key has no bytes. */
+START_TEST(an_anonymous_one_replaces_nothing)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l = {.tag = 7, .values = &values};
+
+    make(0);
+    for (unsigned i = 0; i < 2; i++) {
+        entry_init(&items[i].e, NULL, 0, NULL, 1);
+        items[i].e.place = 5;
+        items[i].e.work = policy_pack_work(0);
+        items[i].e.kind_flags = (uint32_t)(i == 1 ? ENTRY_ANONYMOUS : 0) | 1 << ENTRY_PRIORITY_SHIFT;
+        l.e = &items[i].e;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+        ck_assert(l.added);
+    }
+    ck_assert_uint_eq(sh.index.count, 2);
+    ck_assert(entry_is_linked(&items[0].e));
+    unmake();
+}
+END_TEST
+
+static struct shard_link link_over_aged(uint64_t now)
+{
+    struct extra aged = {.max_age = 100};
+    struct shard_link l;
+
+    make(0);
+    link_item(0, 1, 0, &aged, 1000, 0);
+    l = link_of(1, 0, 1);
+    l.now = now;
+    return l;
+}
+
+START_TEST(what_is_stale_is_as_if_it_were_gone)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l = link_over_aged(1100);
+
+    if (_i == 0) {
+        l.expected = &items[0].e;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_GONE);
+    } else {
+        l.only_if_absent = true;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+        ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
+        ck_assert_uint_eq(items[0].e.priority & 255, BRIM_EXPIRED);
+    }
+    unmake();
+    l = link_over_aged(1099);
+    if (_i == 0) {
+        l.expected = &items[0].e;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+        ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
+        ck_assert_uint_eq(items[0].e.priority & 255, BRIM_REPLACED);
+    } else {
+        l.only_if_absent = true;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_EXISTS);
+    }
+    unmake();
+}
+END_TEST
+
+START_TEST(some_are_held_at_a_time)
+{
+    enum { N = 600 };
+    struct entry *e[SHARD_BATCH];
+    struct index_cursor cursor = {0};
+    unsigned n, all = 0;
+
+    make(0);
+    for (unsigned i = 0; i < N; i++)
+        link_new(i, i, 2);
+    while ((n = shard_hold_some(&sh, &cursor, e, st)) > 0) {
+        ck_assert_uint_le(n, SHARD_BATCH);
+        all += n;
+        ck_assert_uint_eq(stripes_pinned(&stripes), 2 * all);
+    }
+    ck_assert_uint_eq(all, N);
+    for (unsigned i = 0; i < N; i++)
+        ck_assert_uint_eq(release(&items[i].e), ENTRY_UNPIN);
+    expect_sums(2 * N, N, 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(it_shrinks_with_what_is_removed)
+{
+    struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
+
+    make(0);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        link_new(i, i, 1);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        ck_assert_ptr_eq(find(i), &items[i].e);
+        ck_assert_uint_eq(release(&items[i].e), ENTRY_UNPIN);
+    }
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        size_t bytes = atom_load_relaxed(&sh.bytes);
+        heap_fail(&h, bytes > index_table_size(2) ? SIZE_MAX : 1, SIZE_MAX); /* without need no other is made */
+        if (_i == 0)
+            ck_assert(remove_key(i, &left));
+        else
+            ck_assert(shard_remove(&sh, &items[i].e, BRIM_REMOVED, st, &left, &forgotten));
+        ck_assert_uint_eq(atom_load_relaxed(&sh.bytes), index_table_size(sh.index.table->buckets));
+    }
+    ck_assert_uint_le(atom_load_relaxed(&sh.bytes), index_table_size(2));
+    ck_assert(shard_fit_index(&sh)); /* it is: nothing to do */
+    ck_assert_uint_eq(h.failed, 0);
+    unmake();
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+/* ---- Another thread that needs the mutex: when it is free */
+
+static void (*act_unlocked)(void);
+
+static void when_unlocked(void *arg)
+{
+    if (pthread_mutex_trylock(&sh.lock.m) != 0) {
+        atom_interfere(0, when_unlocked, arg);
+        return;
+    }
+    pthread_mutex_unlock(&sh.lock.m);
+    act_unlocked();
+}
+
+static void insert_some(void)
+{
+    for (unsigned i = 100; i < 140; i++)
+        link_new(i, i, 1);
+}
+
+static void insert_one(void)
+{
+    link_new(100, 100, 1);
+}
+
+static void remove_some(void)
+{
+    struct entry_list left = {NULL, NULL};
+
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(remove_key(i, &left));
+}
+
+/* The fifth makes the index grow; what the other does meanwhile may make that wrong, or unneeded. */
+START_TEST(it_grows_beside_another_thread)
+{
+    static void (*const others_acts[])(void) = {insert_some, insert_one, remove_some};
+    bool more = true;
+
+    for (unsigned after = 0; more; after++) {
+        unsigned n = 0;
+        make(0);
+        for (unsigned i = 0; i < 4; i++)
+            link_new(i, i, 1);
+        act_unlocked = others_acts[_i];
+        atom_interfere(after, when_unlocked, NULL);
+        link_new(4, 4, 1);
+        more = atom_has_interfered();
+        for (unsigned i = 0; i < 140; i++) {
+            bool is_in = i == 4 || (i < 4 && !(more && _i == 2)) || (more && i >= 100 && i < (_i == 0 ? 140 : _i == 1 ? 101 : 0));
+            ck_assert_ptr_eq(find(i), is_in ? &items[i].e : NULL);
+            n += is_in;
+        }
+        ck_assert_uint_eq(sh.index.count, n);
+        ck_assert_uint_eq(index_wanted(&sh.index, 1), sh.index.table->buckets);
+        ck_assert_uint_eq(atom_load_relaxed(&sh.bytes), index_table_size(sh.index.table->buckets));
+        unmake();
+    }
+}
+END_TEST
+
+/* All counts of a stripe, as another thread without one of its own adds to them. */
+static void add_to_all(void *arg)
+{
+    (void)arg;
+    (void)atom_add_relaxed(&st->reserved, (uint64_t)1000);
+    (void)atom_add_relaxed(&st->dying, (uint64_t)1000);
+    (void)atom_add_relaxed(&st->of[0].pinned, (uint64_t)1000);
+}
+
+START_TEST(counts_that_threads_share)
+{
+    bool more = true;
+
+    for (unsigned after = 0; more; after++) {
+        struct entry_list left = {NULL, NULL};
+        size_t reserved = 5, changed;
+        uint64_t of_other;
+
+        make(0);
+        st->shared = true;
+        atom_interfere(after, add_to_all, NULL);
+        link_new(0, 1, 10);
+        ck_assert_ptr_eq(find(1), &items[0].e);
+        stripe_add(st, reserved, reserved);
+        ck_assert(shard_set_cost(&sh, &items[0].e, 15, &reserved, &values, self, st, &changed));
+        (void)release(&items[0].e);
+        ck_assert(remove_key(1, &left));
+        more = atom_has_interfered();
+        of_other = more ? 1000 : 0;
+        ck_assert_uint_eq(atom_load_relaxed(&st->reserved), of_other);
+        ck_assert_uint_eq(atom_load_relaxed(&st->dying), of_other + 1);
+        ck_assert_uint_eq(stripes_pinned(&stripes), of_other);
+        st->shared = false;
+        unmake();
+    }
+}
+END_TEST
+
+/* ---- Without memory, beside another thread that has some */
+
+static struct table *others_table;
+static unsigned finish_after;
+
+static void finish_growing(void)
+{
+    struct table *old;
+
+    lock_acquire(&sh.lock);
+    while (index_copy_locked(&sh.index, others_table)) {
+    }
+    old = index_end_locked(&sh.index, others_table);
+    lock_release(&sh.lock);
+    mem_free(common.mem, old, index_table_size(1), 64);
+}
+
+static void begin_growing(void)
+{
+    lock_acquire(&sh.lock);
+    index_begin_locked(&sh.index, others_table);
+    lock_release(&sh.lock);
+    act_unlocked = finish_growing;
+    atom_interfere(finish_after, when_unlocked, NULL);
+}
+
+/* Full, of six. */
+static void make_full(void)
+{
+    enum { LARGER = 3 };
+
+    make(0);
+    others_table = mem_alloc_zeroed(common.mem, index_table_size(LARGER), 64);
+    index_table_init(others_table, LARGER);
+    heap_fail(&h, 1, SIZE_MAX);
+    for (unsigned i = 0; i < INDEX_ENTRIES; i++)
+        link_new(i, i, 1);
+}
+
+static enum shard_outcome link_one_more(bool *interfered)
+{
+    struct shard_link l = link_of(INDEX_ENTRIES, INDEX_ENTRIES, 1);
+    struct entry_list left = {NULL, NULL};
+    enum shard_outcome outcome = shard_link(&sh, &l, self, st, &left);
+
+    *interfered = atom_has_interfered();
+    ck_assert(outcome == SHARD_LINKED || outcome == SHARD_NOMEM);
+    ck_assert_ptr_eq(find(INDEX_ENTRIES), outcome == SHARD_LINKED ? &items[INDEX_ENTRIES].e : NULL);
+    return outcome;
+}
+
+static void remove_one(void)
+{
+    struct entry_list left = {NULL, NULL};
+
+    ck_assert(remove_key(0, &left));
+}
+
+/* It is waited for who makes the index larger, if there is somebody; and room that has come is used. */
+START_TEST(room_that_another_thread_makes)
+{
+    bool more = true;
+    unsigned linked = 0, nomem = 0;
+
+    for (unsigned after = 0; more; after++) {
+        make_full();
+        finish_after = 10;
+        act_unlocked = _i == 0 ? remove_one : begin_growing;
+        atom_interfere(after, when_unlocked, NULL);
+        if (link_one_more(&more) == SHARD_LINKED)
+            linked++;
+        else
+            nomem++;
+        more = more || sh.index.next == others_table; /* it has begun, and would have finished */
+        if (sh.index.next == others_table)
+            finish_growing();
+        if (sh.index.table != others_table)
+            mem_free(common.mem, others_table, index_table_size(3), 64);
+        unmake();
+    }
+    ck_assert_uint_gt(linked, 10);
+    ck_assert_uint_le(nomem, 5); /* only where it came after the last look */
+}
+END_TEST
+
+START_TEST(who_makes_it_larger_is_waited_for)
+{
+    bool finished = true;
+
+    for (unsigned after = 0; after < 100; after++) {
+        make_full();
+        finish_after = after;
+        begin_growing();
+        ck_assert_int_eq(link_one_more(&finished), SHARD_LINKED);
+        ck_assert(finished);
+        unmake();
+    }
+}
+END_TEST
+#endif
+
+/* Who was making it larger is gone. */
+START_TEST(in_a_child_the_new_table_is_given_up)
+{
+    struct flight *forgotten = NULL;
+    struct waiter *told = NULL;
+    struct table *t;
+
+    make(0);
+    link_new(0, 0, 1);
+    lock_acquire(&sh.lock);
+    shard_child(&sh, self, &told, &forgotten);
+    ck_assert_ptr_null(sh.orphan);
+    t = mem_alloc_zeroed(common.mem, index_table_size(3), 64);
+    index_table_init(t, 3);
+    index_begin_locked(&sh.index, t);
+    shard_child(&sh, self, &told, &forgotten);
+    lock_release(&sh.lock);
+    ck_assert_ptr_null(sh.index.next);
+    ck_assert_ptr_eq(sh.orphan, t);
+    for (unsigned i = 1; i < 20; i++)
+        link_new(i, i, 1);
+    unmake();
+}
+END_TEST
+
 START_TEST(evict_and_sweep)
 {
     struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .but_kind = -1, .need = 100, .most = UINT32_MAX};
@@ -401,6 +762,40 @@ START_TEST(costs_change)
 }
 END_TEST
 
+START_TEST(the_cost_of_what_has_left_or_is_not_charged)
+{
+    struct entry_list left = {NULL, NULL};
+    size_t reserved = 5, more;
+    struct entry *e;
+
+    make(0);
+    link_new(0, 1, 10);
+    e = find(1);
+    ck_assert(remove_key(1, &left));
+    stripe_add(st, reserved, reserved);
+    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st, &more));
+    ck_assert(shard_set_cost(&sh, e, 12, &reserved, &values, self, st, &more));
+    ck_assert_uint_eq(more, 2);
+    ck_assert_uint_eq(reserved, 3);
+    ck_assert_uint_eq(entry_cost(e), 12);
+    expect_sums(0, 0, 12);
+    ck_assert_uint_eq(tally_amount(&values), 12);
+
+    (void)link_of(1, 2, 0);
+    e = &items[1].e;
+    e->kind_flags |= ENTRY_UNCHARGED;
+    entry_set_refs(e, 1);
+    shard_count_pins(st, e, ENTRY_PIN);
+    ck_assert(shard_set_cost(&sh, e, 1000, &reserved, &values, self, st, &more));
+    ck_assert_uint_eq(entry_cost(e), 1000);
+    ck_assert_uint_eq(reserved, 3);
+    ck_assert_uint_eq(tally_amount(&values), 12);
+    shard_count_pins(st, e, ENTRY_UNPIN);
+    expect_sums(0, 0, 12);
+    unmake();
+}
+END_TEST
+
 START_TEST(without_memory_until_full)
 {
     struct entry_list left = {NULL, NULL};
@@ -436,8 +831,21 @@ int main(void)
     tcase_add_loop_test(tc, a_look_up_that_becomes_the_last, 0, 3);
 #endif
     tcase_add_test(tc, remove_if_last);
+    tcase_add_test(tc, as_many_entries_as_there_may_be);
+    tcase_add_test(tc, an_anonymous_one_replaces_nothing);
+    tcase_add_loop_test(tc, what_is_stale_is_as_if_it_were_gone, 0, 2);
+    tcase_add_test(tc, some_are_held_at_a_time);
+    tcase_add_loop_test(tc, it_shrinks_with_what_is_removed, 0, 2);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, it_grows_beside_another_thread, 0, 3);
+    tcase_add_test(tc, counts_that_threads_share);
+    tcase_add_loop_test(tc, room_that_another_thread_makes, 0, 2);
+    tcase_add_test(tc, who_makes_it_larger_is_waited_for);
+#endif
+    tcase_add_test(tc, in_a_child_the_new_table_is_given_up);
     tcase_add_test(tc, evict_and_sweep);
     tcase_add_test(tc, costs_change);
+    tcase_add_test(tc, the_cost_of_what_has_left_or_is_not_charged);
     tcase_add_test(tc, without_memory_until_full);
     return suite_run(tc);
 }
