@@ -153,7 +153,7 @@ enum shard_claim shard_ask(struct shard *sh, struct shard_ask *a, struct stripe 
 /* No longer under way. */
 static void count_out_locked(struct shard *sh, struct flight *f) REQUIRES(rank_shard)
 {
-    if (!f->counted)
+    if (!f->counted) /* not covered: what ends was under way, and ends once */
         return;
     f->counted = false;
     sh->loading--;
@@ -247,8 +247,7 @@ bool shard_forsake(struct shard *sh, struct waiter *w)
 
     shard_lock(sh);
     waits = !w->told;
-    if (waits)
-        flight_leave(w->flight, w);
+    flight_leave(w->flight, w); /* nothing, if it has been told */
     w->told = true;
     shard_unlock(sh);
     return waits;

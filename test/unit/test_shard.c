@@ -18,7 +18,7 @@ static bool remove_key(uint64_t key, struct entry_list *left)
 START_TEST(link_find_remove)
 {
     struct entry_list left = {NULL, NULL};
-    uint64_t key = 1;
+    uint64_t key = 1, other = 3;
     struct flight *forgotten = NULL;
     bool removed;
 
@@ -28,6 +28,9 @@ START_TEST(link_find_remove)
     expect_sums(15, 2, 0);
     ck_assert_uint_eq(atom_load_relaxed(&st->reserved), 0);
     ck_assert_ptr_null(find(3));
+    section_enter(self);
+    ck_assert_ptr_null(shard_find(index_view(&sh.index), hash_of(1), BRIM_KEY(other), st, &left)); /* whose hash is the same */
+    section_leave(self);
     ck_assert_ptr_eq(find(1), &items[0].e);
     expect_sums(15, 2, 10);
     ck_assert_int_eq(shard_remove_key(&sh, hash_of(1), BRIM_KEY(key), 0, &removed, st, &left, &forgotten), EXTRA_FRESH);

@@ -2,7 +2,10 @@
  *
  * shard/shard_evict: who may go, what is counted of it, and how far a sweep for what is stale has come.
  */
+#include "base/hash.h"
+#include "shard/policy_shadow.h"
 #include "shard/shard_locked.h"
+#include "unit/interfere.h"
 #include "unit/shards.h"
 
 static const struct extra plain;
@@ -208,6 +211,147 @@ START_TEST(floors_hold_but_for_one_kind)
     unmake();
 }
 END_TEST
+
+/* Of a kind whose sums are not kept, floor or not. */
+START_TEST(a_floor_is_of_what_is_counted)
+{
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+
+    make(0);
+    limit_set(&limit, 5, 0);
+    for (unsigned i = 0; i < 6; i++)
+        link_item(i, 2, 3, &plain, 0, 0);
+    w.floors = true;
+    sweep(&w);
+    ck_assert_uint_eq(gone.n, 6);
+    unmake();
+}
+END_TEST
+
+/* What waits for its owner frees nothing yet, and no more of it goes than is needed there. */
+START_TEST(of_a_kind_with_a_queue)
+{
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+
+    make(0);
+    limit.queued = _i != 1;
+    for (unsigned i = 0; i < 6; i++)
+        link_new(i, i, 2);
+    w.queues = _i != 2;
+    w.queue_need = 3;
+    sweep(&w);
+    ck_assert_uint_eq(gone.n, _i == 0 ? 2 : 6);
+    ck_assert_uint_eq(w.taken, gone.n);
+    ck_assert_uint_eq(w.freed, _i == 0 ? 0 : 12);
+    ck_assert_uint_eq(w.queue_need, _i == 0 ? 0 : 3);
+    sweep(&w);
+    ck_assert_uint_eq(gone.n, 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(held_or_not_all_leave)
+{
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+
+    make(0);
+    for (unsigned i = 0; i < 4; i++)
+        link_new(i, i, 1);
+    ck_assert_ptr_nonnull(find(2));
+    w.held_too = true;
+    w.cause = BRIM_CLEARED;
+    sweep(&w);
+    ck_assert_uint_eq(gone_bits(4), 0xf);
+    ck_assert_uint_eq(gone.n, 4); /* each once */
+    ck_assert_uint_eq(gone.freed, 3);
+    ck_assert_uint_eq(w.freed, 3);
+    expect_sums(0, 0, 1);
+    unmake();
+}
+END_TEST
+
+START_TEST(use_alone_spares_nothing)
+{
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+
+    make(0);
+    link_new(0, 0, 1);
+    entry_mark_used(&items[0].e);
+    sweep(&w);
+    ck_assert_uint_eq(gone.n, 1);
+    unmake();
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+/* Somebody finds item 0, just as it is to go. */
+static void find_it(void *arg)
+{
+    (void)arg;
+    (void)entry_try_hold(&items[0].e);
+}
+
+/* ${_i}: 1: a floor would allow it. */
+START_TEST(what_is_found_meanwhile_stays)
+{
+    bool more = true;
+    unsigned stayed = 0;
+
+    for (unsigned after = 0; more; after++) {
+        struct shard_sweep w = sweep_for(1);
+        struct entry_list left = {NULL, NULL};
+        bool evicted;
+
+        make(0);
+        if (_i == 1) {
+            limit_set(&limit, 1, 0);
+            limit_begin(&limit, 0);
+            atom_store_relaxed(&common.limits, 1);
+        }
+        link_item(0, 2, 3, &plain, 0, 0);
+        link_item(1, 2, 3, &plain, 0, 0);
+        w.floors = true;
+        atom_interfere(after, find_it, NULL);
+        evicted = shard_evict_old(&sh, 0, NULL, 0, &items[0].e, &w, st, &left);
+        more = atom_has_interfered();
+        ck_assert_int_eq(entry_is_linked(&items[0].e), !evicted);
+        ck_assert_uint_eq(w.freed, evicted ? 2 : 0);
+        ck_assert_uint_eq(w.taken, evicted);
+        ck_assert_ptr_eq(left.head, evicted ? &items[0].e : NULL);
+        ck_assert_uint_eq(atom_load_relaxed(&limit.linked), _i == 0 ? 0 : evicted ? 2 : 4);
+        stayed += !evicted;
+        unmake();
+    }
+    ck_assert_uint_gt(stayed, 1);
+}
+END_TEST
+
+/* Both of the frame; the policy takes the other then. */
+START_TEST(what_is_found_meanwhile_is_passed_over)
+{
+    bool more = true;
+
+    for (unsigned after = 0; more; after++) {
+        struct shard_sweep w = sweep_for(1);
+
+        make(0);
+        common.protect = true;
+        atom_store_relaxed(&common.stamp, stamp_of(5, 9, false));
+        for (unsigned i = 0; i < 1 + (unsigned)_i; i++)
+            link_item(i, 1, 0, &plain, 0, stamp_of(5, 9, false));
+        w.frame_too = 2;
+        atom_interfere(after, find_it, NULL);
+        evict(&w);
+        more = atom_has_interfered();
+        ck_assert_uint_eq(w.taken, gone.n);
+        ck_assert_uint_le(gone.n, 1);
+        ck_assert(gone.n == 1 || _i == 0);
+        ck_assert_int_eq(gone.freed, gone.n);
+        unmake();
+    }
+}
+END_TEST
+#endif
 
 /* Of three: not of this frame, inserted in it, used in it. */
 static void link_three(uint32_t frame)
@@ -428,18 +572,176 @@ START_TEST(only_what_was_evicted_is_remembered)
 }
 END_TEST
 
+/* After a few looks, and nothing is made ready to remember what goes. */
 START_TEST(all_held_nothing_goes)
 {
     struct shard_sweep w = sweep_for(SIZE_MAX);
+    uint64_t random;
 
     make(0);
     for (unsigned i = 0; i < 20; i++) {
         link_new(i, i, 1);
         ck_assert_ptr_nonnull(find(i));
     }
+    random = sh.policy.random;
     evict(&w);
     ck_assert_uint_eq(gone.n, 0);
     ck_assert_uint_eq(w.taken, 0);
+    for (unsigned looks = 0; looks < 4; looks++)
+        (void)hash_random(&random);
+    ck_assert_uint_eq(sh.policy.random, random);
+    ck_assert_uint_eq(adapt_bytes(&adapt), 0);
+    ck_assert_ptr_null(sh.policy.ghosts);
+    unmake();
+}
+END_TEST
+
+/* Few enough to be looked at all at once. */
+enum { SMALL = 6 };
+
+START_TEST(the_lowest_goes_first)
+{
+    make(0);
+    for (unsigned i = 0; i < SMALL; i++)
+        link_new(i, i, 1);
+    for (unsigned i = 0; i < SMALL; i++)
+        items[i].e.priority = sh.policy.clock + 1000 * (i + 1);
+    for (unsigned i = 0; i < SMALL; i++) {
+        struct shard_sweep w = sweep_for(1);
+
+        evict(&w);
+        ck_assert_uint_eq(gone.n, 1);
+        ck_assert(gone.item[i]);
+    }
+    unmake();
+}
+END_TEST
+
+START_TEST(what_is_held_keeps_up_with_what_goes)
+{
+    struct shard_sweep w = sweep_for(1);
+    uint32_t clock;
+
+    make(0);
+    for (unsigned i = 0; i < SMALL; i++)
+        link_new(i, i, 1);
+    ck_assert_ptr_nonnull(find(3));
+    clock = sh.policy.clock;
+    items[3].e.priority = clock - 1000;
+    evict(&w);
+    ck_assert_uint_eq(gone.n, 1);
+    ck_assert_uint_eq(items[3].e.priority, clock);
+    unmake();
+}
+END_TEST
+
+/* One that may go, and is worth most, among those that their kind's floor keeps. */
+START_TEST(floors_are_passed_over)
+{
+    struct shard_sweep w = sweep_for(1);
+
+    make(0);
+    link_new(0, 0, 1);
+    limit_set(&limit, 1000, 0);
+    limit_begin(&limit, 0);
+    atom_store_relaxed(&common.limits, 1);
+    for (unsigned i = 1; i < SMALL; i++)
+        link_new(i, i, 1);
+    for (unsigned i = 0; i < SMALL; i++)
+        items[i].e.priority = sh.policy.clock + 1000 * (SMALL - i);
+    w.floors = true;
+    w.most = 1;
+    evict(&w);
+    ck_assert_uint_eq(gone_bits(SMALL), 1);
+    unmake();
+}
+END_TEST
+
+/* It was put where the worst are kept when it was fresh, and is not looked at anew. */
+START_TEST(the_worst_may_have_become_stale)
+{
+    struct shard_sweep w = sweep_for(1);
+    struct extra x = grouped();
+    struct entry *e = &items[0].e;
+
+    make(0);
+    link_item(0, 1, 0, &x, 1000, 0);
+    for (unsigned i = 1; i < 1000; i++)
+        link_new(i, i, 1);
+    e->priority = sh.policy.clock - 1000;
+    policy_consider(&sh.policy, &e, 1);
+    invalidate();
+    evict(&w);
+    ck_assert_uint_eq(gone.n, 1);
+    ck_assert_uint_eq(gone.causes[BRIM_INVALIDATED], 1);
+    unmake();
+}
+END_TEST
+
+/* What is freed by the stale is enough. */
+START_TEST(for_the_stale_nothing_else_goes)
+{
+    struct shard_sweep w = sweep_for(1);
+    struct extra x = grouped();
+
+    make(0);
+    for (unsigned i = 0; i < SMALL; i++)
+        link_item(i, 1, 0, i == 2 ? &x : &plain, 1000, 0);
+    invalidate();
+    evict(&w);
+    ck_assert_uint_eq(gone_bits(SMALL), 1u << 2);
+    unmake();
+}
+END_TEST
+
+/* ${_i}: what limits the number of entries: nothing; many; as many as there are. */
+START_TEST(shadows_hold_no_more_than_there_may_be)
+{
+    enum { N = 64 };
+    static const size_t may_be[] = {0, 1000, N};
+    struct shard_sweep w = sweep_for(1);
+
+    make(may_be[_i]);
+    for (unsigned i = 0; i < N; i++)
+        link_new(i, i, 1);
+    evict(&w);
+    ck_assert_uint_ne(adapt_bytes(&adapt), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&adapt.entries), N - 1);
+    ck_assert_uint_eq(adapt.shadows[0].most, _i < 2 ? SHADOW_MOST : N - 1);
+    unmake();
+}
+END_TEST
+
+/* Each is made anew only where it no longer fits. */
+START_TEST(what_is_remembered_by_fits)
+{
+    struct shard_sweep w = sweep_for(1);
+    struct ghosts *ghosts;
+
+    make(0);
+    for (unsigned i = 0; i < 100; i++)
+        link_new(i, i, 1);
+    evict(&w);
+    ghosts = sh.policy.ghosts;
+    ck_assert_ptr_nonnull(ghosts);
+    ck_assert_uint_eq(atom_load_relaxed(&adapt.entries), 99);
+    atom_store_relaxed(&adapt.entries, 10000); /* as if there had been so many */
+    w = sweep_for(1);
+    evict(&w);
+    ck_assert_ptr_eq(sh.policy.ghosts, ghosts);
+    ck_assert_uint_eq(atom_load_relaxed(&adapt.entries), 98);
+    for (unsigned i = 100; i < 160; i++)
+        link_new(i, i, 1);
+    w = sweep_for(1);
+    evict(&w);
+    ck_assert_ptr_ne(sh.policy.ghosts, ghosts);
+    ck_assert_uint_eq(sh.policy.ghosts_for, 157 + 8);
+    ck_assert_uint_eq(atom_load_relaxed(&adapt.entries), 98);
+    while (sh.index.count > 0) {
+        w = sweep_for(SIZE_MAX);
+        evict(&w);
+    }
+    ck_assert_uint_le(atom_load_relaxed(&sh.bytes), index_table_size(2)); /* the index, too */
     unmake();
 }
 END_TEST
@@ -545,17 +847,47 @@ START_TEST(what_is_fresh_is_counted_and_taken)
     sweep_fresh(&w);
     ck_assert_uint_eq(gone.n, 10);
     ck_assert_uint_eq(sh.fresh, N - 2 - 10); /* an upper bound, until a look finds no more */
+    w = sweep_for(SHARD_NEWEST + 4); /* more than are known */
+    sweep_fresh(&w);
+    ck_assert_uint_eq(gone.n, SHARD_NEWEST + 4);
     w = sweep_for(SIZE_MAX);
     w.kind = 1;
     sweep_fresh(&w);
     ck_assert_uint_eq(gone.n, 0);
     ck_assert_uint_eq(sh.fresh, 0);
-    sh.fresh = N;
     w.kind = -1;
+    sweep_fresh(&w); /* it has been seen that there is nothing */
+    ck_assert_uint_eq(gone.n, 0);
+    ck_assert_uint_eq(sh.fresh, 0);
+    sh.fresh = N;
     sweep_fresh(&w);
-    ck_assert_uint_eq(gone.n, N - 11); /* also the unused of older frames, not the used */
+    ck_assert_uint_eq(gone.n, N - 11 - SHARD_NEWEST - 4); /* also the unused of older frames, not the used */
     ck_assert(!gone.item[1]);
     ck_assert_uint_eq(sh.fresh, 0);
+    unmake();
+}
+END_TEST
+
+START_TEST(the_newest_are_of_this_frame)
+{
+    struct shard_sweep w = sweep_for(SIZE_MAX);
+    struct entry_list left = {NULL, NULL};
+    struct flight *forgotten = NULL;
+
+    make(0);
+    common.protect = true;
+    atom_store_relaxed(&common.stamp, stamp_of(4, 0, false));
+    for (unsigned i = 0; i < 7; i++)
+        link_item(i, 1, 0, &plain, 0, stamp_of(i < 4 ? 3 : 4, 0, true));
+    ck_assert_uint_eq(sh.fresh, 3);
+    ck_assert_ptr_eq(sh.newest[3], &items[3].e);
+    ck_assert(shard_remove(&sh, &items[6].e, BRIM_REMOVED, st, &left, &forgotten));
+    for (unsigned i = 0; i < 4; i++) /* it has taken itself from there */
+        ck_assert_ptr_eq(sh.newest[i], i == 2 ? NULL : i == 3 ? &items[3].e : &items[4 + i].e);
+    ck_assert_ptr_nonnull(find(4));
+    ck_assert_ptr_nonnull(find(5));
+    sweep_fresh(&w); /* the unused of older frames go, but do not count for those that are held */
+    ck_assert_uint_eq(gone_bits(7), 0xf);
     unmake();
 }
 END_TEST
@@ -758,6 +1090,14 @@ int main(void)
     tcase_add_test(tc, held_ones_stay_or_only_leave);
     tcase_add_test(tc, what_was_used_has_a_second_chance);
     tcase_add_test(tc, floors_hold_but_for_one_kind);
+    tcase_add_test(tc, a_floor_is_of_what_is_counted);
+    tcase_add_loop_test(tc, of_a_kind_with_a_queue, 0, 3);
+    tcase_add_test(tc, held_or_not_all_leave);
+    tcase_add_test(tc, use_alone_spares_nothing);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, what_is_found_meanwhile_stays, 0, 2);
+    tcase_add_loop_test(tc, what_is_found_meanwhile_is_passed_over, 0, 2);
+#endif
     tcase_add_loop_test(tc, the_frame_protects_what_it_used_and_inserted, 0, 2);
     tcase_add_test(tc, the_policys_choice_is_in_the_same_order);
     tcase_add_test(tc, by_when_it_was_last_used);
@@ -767,10 +1107,18 @@ int main(void)
     tcase_add_test(tc, without_memory_to_remember_it_evicts);
     tcase_add_loop_test(tc, only_what_was_evicted_is_remembered, 0, 2);
     tcase_add_test(tc, all_held_nothing_goes);
+    tcase_add_test(tc, the_lowest_goes_first);
+    tcase_add_test(tc, what_is_held_keeps_up_with_what_goes);
+    tcase_add_test(tc, floors_are_passed_over);
+    tcase_add_test(tc, the_worst_may_have_become_stale);
+    tcase_add_test(tc, for_the_stale_nothing_else_goes);
+    tcase_add_loop_test(tc, shadows_hold_no_more_than_there_may_be, 0, 3);
+    tcase_add_test(tc, what_is_remembered_by_fits);
     tcase_add_loop_test(tc, eviction_takes_the_stale_it_meets, 0, 4);
     tcase_add_loop_test(tc, the_stale_of_what_is_wanted_counts, 0, 2);
     tcase_add_test(tc, without_a_time_ages_are_not_looked_at);
     tcase_add_test(tc, what_is_fresh_is_counted_and_taken);
+    tcase_add_test(tc, the_newest_are_of_this_frame);
     tcase_add_test(tc, nothing_to_sweep);
     tcase_add_test(tc, a_pass_over_all_some_at_a_time);
     tcase_add_test(tc, invalidations_are_swept_once);

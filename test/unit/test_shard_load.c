@@ -58,6 +58,7 @@ static struct flight *claim_beside(unsigned i, const struct extra *x)
     ck_assert(extra_load_begins(f->entry));
     f->counted = true;
     sh.loading++;
+    atom_store_relaxed(&sh.flying, atom_load_relaxed(&sh.flying) + 1);
     flights_add(&sh.flights, f);
     return f;
 }
@@ -87,6 +88,12 @@ static enum flight_state state_of(const struct flight *f)
 
 static void expect_flight(const struct flight *f, enum flight_state state, unsigned refs, bool listed, bool counted)
 {
+    const struct flight *other;
+    unsigned n = 0;
+
+    for (other = sh.flights.list; other != NULL; other = other->next)
+        n++;
+    ck_assert_uint_eq(atom_load_relaxed(&sh.flying), n);
     ck_assert_int_eq(state_of(f), state);
     ck_assert_uint_eq(f->refs, refs);
     ck_assert_int_eq(f->listed, listed);
@@ -431,6 +438,168 @@ START_TEST(what_forgets_a_failure)
 }
 END_TEST
 
+/* Who asks for a key looks at four others, in turns. */
+START_TEST(failures_that_nobody_asks_for_are_forgotten)
+{
+    struct flight *f;
+    struct shard_ask a;
+    unsigned n = 0;
+
+    make(0);
+    for (unsigned i = 0; i < FLIGHTS; i++)
+        ck_assert(!shard_unref(&sh, fail_until(i, i == FLIGHTS - 1 ? 3000 : 2000)));
+    sh.flights.hand = NULL;
+    a = ask_for(0); /* the last whose turn would come */
+    a.now = 2000;
+    ck_assert_int_eq(shard_ask(&sh, &a, st), SHARD_CLAIMABLE);
+    for (f = a.forgotten; f != NULL; f = f->next)
+        n++;
+    ck_assert_uint_eq(n, 4); /* three of four, and itself */
+    expect_flight(&flights[0], FLIGHT_ENDED, 0, false, false);
+    expect_flight(&flights[1], FLIGHT_FAILED, 1, true, false);
+    expect_flight(&flights[FLIGHTS - 1], FLIGHT_FAILED, 1, true, false);
+    a = ask_for(FLIGHTS - 1);
+    a.now = 2000;
+    ck_assert_int_eq(shard_ask(&sh, &a, st), SHARD_FAILED); /* and what is left of the others is forgotten */
+    expect_flight(&flights[1], FLIGHT_ENDED, 0, false, false);
+    unmake();
+}
+END_TEST
+
+START_TEST(failures_are_forgotten_when_told_to)
+{
+    struct flight *forgotten = NULL, *under_way;
+
+    make(0);
+    shard_forget_failures(&sh, 5000, &forgotten);
+    ck_assert_ptr_null(forgotten);
+    under_way = claim(3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert(!shard_unref(&sh, fail_until(i, 2000 + i)));
+    shard_forget_failures(&sh, 2001, &forgotten);
+    ck_assert_ptr_eq(forgotten, &flights[0]);
+    ck_assert_ptr_eq(forgotten->next, &flights[1]);
+    ck_assert_ptr_null(forgotten->next->next);
+    expect_flight(&flights[2], FLIGHT_FAILED, 1, true, false);
+    expect_flight(under_way, FLIGHT_FLYING, 1, true, true);
+    unmake();
+}
+END_TEST
+
+START_TEST(nothing_is_loaded)
+{
+    struct flight *forgotten = NULL;
+    struct waiter *told = NULL;
+
+    make(0);
+    shard_overtake_all(&sh, false, &told, &forgotten);
+    shard_overtake_all(&sh, true, &told, &forgotten);
+    lock_acquire(&sh.lock);
+    shard_child(&sh, self, &told, &forgotten);
+    lock_release(&sh.lock);
+    ck_assert_ptr_null(told);
+    ck_assert_ptr_null(forgotten);
+    unmake();
+}
+END_TEST
+
+START_TEST(only_failures_are_remembered)
+{
+    struct waiter *told = NULL;
+    struct flight *f;
+
+    make(0);
+    f = claim(1);
+    (void)shard_end(&sh, f, BRIM_OK, 0, f->entry, 1, 2000, &told);
+    expect_flight(f, FLIGHT_ENDED, 1, false, false);
+    unmake();
+}
+END_TEST
+
+/* A group of the result, or of the load, was invalidated, and nobody has asked since. */
+START_TEST(of_an_invalidated_group_nothing_is_published)
+{
+    struct entry_list left = {NULL, NULL};
+    struct extra x = grouped();
+    struct shard_link l;
+    struct flight *f;
+
+    make(0);
+    f = claim_as(1, _i == 0 ? &x : &plain);
+    l = link_as(1, 4, 0, _i == 1 ? &x : &plain, 0, 0);
+    l.flight = f;
+    atom_store_relaxed(&group.generation, 2);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), _i < 2 ? SHARD_GONE : SHARD_LINKED);
+    unmake();
+}
+END_TEST
+
+START_TEST(a_last_ref_that_removes)
+{
+    struct entry_list left = {NULL, NULL};
+    struct extra aged = {.max_age = 100};
+    struct flight *f, *forgotten = NULL;
+
+    make(0);
+    link_item(1, 2, 0, &aged, 1000, 0);
+    f = claim_beside(1, &plain);
+    (void)entry_try_hold(&items[1].e);
+    shard_count_pins(st, &items[1].e, ENTRY_PIN);
+    ck_assert(shard_remove_if_last(&sh, &items[1].e, 1099 + (unsigned)_i, st, &left, &forgotten));
+    ck_assert_uint_eq(items[1].e.priority & 255, _i == 0 ? BRIM_REMOVED : BRIM_EXPIRED);
+    ck_assert_int_eq(state_of(f), _i == 0 ? FLIGHT_OVERTAKEN : FLIGHT_FLYING); /* what is loaded for a stale one is newer */
+    expect_sums(0, 0, 0);
+    unmake();
+}
+END_TEST
+
+/* It has no key, and so not that of a load of a key without bytes. */
+START_TEST(an_anonymous_one_overtakes_nothing)
+{
+    struct entry_list left = {NULL, NULL};
+    struct flight *f, *forgotten = NULL;
+    struct shard_link l;
+
+    make(0);
+    f = claim(1);
+    entry_init(f->entry, NULL, 0, NULL, 0);
+    f->entry->kind_flags = 0;
+    l = link_of(2, 2, 4);
+    entry_init(l.e, NULL, 0, NULL, 4);
+    l.e->place = f->place;
+    l.e->kind_flags |= ENTRY_ANONYMOUS | 1 << ENTRY_PRIORITY_SHIFT;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    ck_assert_int_eq(state_of(f), FLIGHT_FLYING);
+    ck_assert(shard_remove(&sh, l.e, BRIM_REMOVED, st, &left, &forgotten));
+    ck_assert_int_eq(state_of(f), FLIGHT_FLYING);
+    unmake();
+}
+END_TEST
+
+/* What had been evicted not long before. */
+START_TEST(a_redundant_load)
+{
+    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .but_kind = -1, .need = 1, .most = 1};
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+
+    make(0);
+    link_new(1, 1, 1);
+    shard_evict(&sh, &w, st, &left); /* the first one has no place to be remembered in */
+    link_new(1, 1, 1);
+    w.freed = w.taken = 0;
+    shard_evict(&sh, &w, st, &left);
+    ck_assert_ptr_null(find(1));
+    for (unsigned i = 1; i < 4; i++) { /* another, then of no load */
+        l = link_of(10 + i, i == 3 ? 1 : i, 1);
+        l.flight = i < 3 ? claim(i) : NULL;
+        ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+        ck_assert_int_eq(l.redundant, i == 1);
+    }
+    unmake();
+}
+END_TEST
+
 START_TEST(what_is_not_remembered)
 {
     struct extra x = grouped();
@@ -623,6 +792,14 @@ int main(void)
     tcase_add_test(tc, a_late_one_asks_anew);
     tcase_add_test(tc, a_failure_is_remembered_for_a_while);
     tcase_add_loop_test(tc, what_forgets_a_failure, 0, 8);
+    tcase_add_test(tc, failures_that_nobody_asks_for_are_forgotten);
+    tcase_add_test(tc, failures_are_forgotten_when_told_to);
+    tcase_add_test(tc, nothing_is_loaded);
+    tcase_add_test(tc, only_failures_are_remembered);
+    tcase_add_loop_test(tc, of_an_invalidated_group_nothing_is_published, 0, 3);
+    tcase_add_loop_test(tc, a_last_ref_that_removes, 0, 2);
+    tcase_add_test(tc, an_anonymous_one_overtakes_nothing);
+    tcase_add_test(tc, a_redundant_load);
     tcase_add_test(tc, what_is_not_remembered);
     tcase_add_test(tc, a_canceled_one_flies_on_overtaken);
     tcase_add_test(tc, when_the_cache_is_freed);
