@@ -228,7 +228,7 @@ static inline __attribute__((always_inline)) struct entry *index_find_for(struct
 
     if (likely(matches != 0)) {
         struct entry *e = index_entry(home, index_lane(matches));
-        if (hold)
+        if (hold) /* not covered: a constant of each caller */
             __builtin_prefetch(e, 1); /* to be written: else the line comes twice, for reading first */
         if (likely(e != NULL && entry_has_key(e, key, len))) {
             /* The user's next step, which would else wait for the hold's locked instruction. */
