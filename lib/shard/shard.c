@@ -297,8 +297,10 @@ static struct table *move_index(struct shard *sh, struct table *fresh, bool *mov
     while (more) {
         shard_lock(sh);
         more = index_copy_locked(&sh->index, fresh);
-        if (!more)
+        if (!more) {
             old = index_end_locked(&sh->index, fresh);
+            atom_store_relaxed(&sh->bytes, index_table_size(sh->index.table->buckets)); /* relaxed: a statistic */
+        }
         shard_unlock(sh);
     }
     *moved = old != NULL;
@@ -321,11 +323,8 @@ bool shard_fit_index(struct shard *sh)
     if (fresh == NULL)
         return false;
     unused = move_index(sh, fresh, &moved);
-    if (moved) {
-        atom_store_relaxed(&sh->bytes, index_table_size(wanted)); /* relaxed: a statistic */
-        if (!PLANTED(shard_frees_table_at_once))
-            epoch_wait(&epoch_process);
-    }
+    if (moved && !PLANTED(shard_frees_table_at_once))
+        epoch_wait(&epoch_process);
     table_free(sh->common->mem, unused);
     return true;
 }

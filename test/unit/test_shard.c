@@ -272,6 +272,55 @@ START_TEST(a_peek_beside_another_thread)
 }
 END_TEST
 
+static unsigned replace_after;
+
+static void replace_once_more(void *arg)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+
+    (void)arg;
+    st = others;
+    l = link_of(2, 1, 3);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    st = own;
+}
+
+static void replace_twice(void *arg)
+{
+    replace_it(arg);
+    atom_interfere(replace_after, replace_once_more, NULL);
+}
+
+/* The new one is replaced in its turn before it is held. */
+START_TEST(a_look_up_beside_two_replaces)
+{
+    enum { OPERATIONS = 24 };
+    bool found[3] = {false, false, false};
+    uint64_t key = 1;
+
+    for (unsigned i = 0; i < OPERATIONS * OPERATIONS; i++) {
+        struct entry_list last = {NULL, NULL};
+        struct entry *e;
+
+        begin_race();
+        replace_after = i % OPERATIONS;
+        section_enter(self);
+        atom_interfere(i / OPERATIONS, replace_twice, NULL);
+        e = _i == 0 ? shard_find(index_view(&sh.index), hash_of(1), BRIM_KEY(key), st, &last)
+                    : shard_peek(index_view(&sh.index), hash_of(1), BRIM_KEY(key));
+        section_leave(self);
+        (void)atom_has_interfered(); /* it is forgotten */
+        ck_assert_ptr_nonnull(e);
+        ck_assert_int_eq(entry_is_held(e), _i == 0);
+        ck_assert_ptr_null(last.head);
+        found[(struct item *)(void *)e - items] = true;
+        unmake();
+    }
+    ck_assert(found[0] && found[1] && found[2]);
+}
+END_TEST
+
 /* Somebody holds the old one, and lets it go while a hold that came too late is undone: that one is the last then. */
 START_TEST(a_look_up_that_becomes_the_last)
 {
@@ -475,6 +524,8 @@ END_TEST
 #ifdef BRIM_INTERFERE
 /* ---- Another thread that needs the mutex: when it is free */
 
+enum { BEFORE = 3 }; /* so that the next one makes the index grow */
+
 static void (*act_unlocked)(void);
 
 static void when_unlocked(void *arg)
@@ -487,26 +538,36 @@ static void when_unlocked(void *arg)
     act_unlocked();
 }
 
+static unsigned inserted_by_other;
+
+/* No more than there is room for, while the first makes it: that would be waited for. */
+static void insert_up_to(unsigned n)
+{
+    while (inserted_by_other < n && (sh.index.next == NULL || index_has_room(&sh.index))) {
+        link_new(100 + inserted_by_other, 100 + inserted_by_other, 1);
+        inserted_by_other++;
+    }
+}
+
 static void insert_some(void)
 {
-    for (unsigned i = 100; i < 140; i++)
-        link_new(i, i, 1);
+    insert_up_to(40);
 }
 
 static void insert_one(void)
 {
-    link_new(100, 100, 1);
+    insert_up_to(1);
 }
 
 static void remove_some(void)
 {
     struct entry_list left = {NULL, NULL};
 
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < BEFORE; i++)
         ck_assert(remove_key(i, &left));
 }
 
-/* The fifth makes the index grow; what the other does meanwhile may make that wrong, or unneeded. */
+/* One more makes the index grow; what the other does meanwhile may make that wrong, or unneeded. */
 START_TEST(it_grows_beside_another_thread)
 {
     static void (*const others_acts[])(void) = {insert_some, insert_one, remove_some};
@@ -515,14 +576,16 @@ START_TEST(it_grows_beside_another_thread)
     for (unsigned after = 0; more; after++) {
         unsigned n = 0;
         make(0);
-        for (unsigned i = 0; i < 4; i++)
+        for (unsigned i = 0; i < BEFORE; i++)
             link_new(i, i, 1);
+        ck_assert_uint_eq(sh.index.table->buckets, 1);
         act_unlocked = others_acts[_i];
+        inserted_by_other = 0;
         atom_interfere(after, when_unlocked, NULL);
-        link_new(4, 4, 1);
+        link_new(BEFORE, BEFORE, 1);
         more = atom_has_interfered();
         for (unsigned i = 0; i < 140; i++) {
-            bool is_in = i == 4 || (i < 4 && !(more && _i == 2)) || (more && i >= 100 && i < (_i == 0 ? 140 : _i == 1 ? 101 : 0));
+            bool is_in = i == BEFORE || (i < BEFORE && !(more && _i == 2)) || (i >= 100 && i < 100 + inserted_by_other);
             ck_assert_ptr_eq(find(i), is_in ? &items[i].e : NULL);
             n += is_in;
         }
@@ -831,6 +894,7 @@ int main(void)
 #ifdef BRIM_INTERFERE
     tcase_add_loop_test(tc, a_look_up_beside_another_thread, 0, 3);
     tcase_add_loop_test(tc, a_peek_beside_another_thread, 0, 3);
+    tcase_add_loop_test(tc, a_look_up_beside_two_replaces, 0, 2);
     tcase_add_loop_test(tc, a_look_up_that_becomes_the_last, 0, 3);
 #endif
     tcase_add_test(tc, remove_if_last);

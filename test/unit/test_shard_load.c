@@ -534,6 +534,25 @@ START_TEST(of_an_invalidated_group_nothing_is_published)
 }
 END_TEST
 
+/* Also where it would replace one entry and no other. */
+START_TEST(overtaken_replaces_nothing)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+    struct flight *f;
+
+    make(0);
+    link_item(1, 2, 0, &plain, 0, 0);
+    f = claim_beside(1, &plain);
+    flight_overtake(f);
+    l = link_of(2, 1, 4);
+    l.flight = f;
+    l.expected = &items[1].e;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_GONE);
+    unmake();
+}
+END_TEST
+
 START_TEST(a_last_ref_that_removes)
 {
     struct entry_list left = {NULL, NULL};
@@ -579,20 +598,23 @@ END_TEST
 /* What had been evicted not long before. */
 START_TEST(a_redundant_load)
 {
-    struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .but_kind = -1, .need = 1, .most = 1};
     struct entry_list left = {NULL, NULL};
     struct shard_link l;
 
     make(0);
-    link_new(1, 1, 1);
-    shard_evict(&sh, &w, st, &left); /* the first one has no place to be remembered in */
-    link_new(1, 1, 1);
-    w.freed = w.taken = 0;
-    shard_evict(&sh, &w, st, &left);
-    ck_assert_ptr_null(find(1));
-    for (unsigned i = 1; i < 4; i++) { /* another, then of no load */
-        l = link_of(10 + i, i == 3 ? 1 : i, 1);
-        l.flight = i < 3 ? claim(i) : NULL;
+    for (unsigned round = 0; round < 2; round++) { /* the first time there is no place to remember them in */
+        struct shard_sweep w = {.cause = BRIM_EVICTED, .kind = -1, .but_kind = -1, .need = 2, .most = 2};
+
+        link_new(1, 1, 1);
+        link_new(3, 3, 1);
+        shard_evict(&sh, &w, st, &left);
+        ck_assert_uint_eq(w.taken, 2);
+        while (entry_list_pop(&left) != NULL) {
+        }
+    }
+    for (unsigned i = 1; i < 4; i++) {
+        l = link_of(10 + i, i, 1);
+        l.flight = i < 3 ? claim(i) : NULL; /* nobody loaded the third */
         ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
         ck_assert_int_eq(l.redundant, i == 1);
     }
@@ -797,6 +819,7 @@ int main(void)
     tcase_add_test(tc, nothing_is_loaded);
     tcase_add_test(tc, only_failures_are_remembered);
     tcase_add_loop_test(tc, of_an_invalidated_group_nothing_is_published, 0, 3);
+    tcase_add_test(tc, overtaken_replaces_nothing);
     tcase_add_loop_test(tc, a_last_ref_that_removes, 0, 2);
     tcase_add_test(tc, an_anonymous_one_overtakes_nothing);
     tcase_add_test(tc, a_redundant_load);
