@@ -635,18 +635,21 @@ START_TEST(what_is_held_keeps_up_with_what_goes)
 }
 END_TEST
 
-/* One that may go, and is worth most, among those that their kind's floor keeps. */
+/* One that may go, and is worth most, among those that their kind's floor keeps.  ${_i}: 1: all are of this frame. */
 START_TEST(floors_are_passed_over)
 {
     struct shard_sweep w = sweep_for(1);
 
     make(0);
-    link_new(0, 0, 1);
+    common.protect = _i == 1;
+    atom_store_relaxed(&common.stamp, stamp_of(5, 0, false));
+    w.frame_too = 2;
+    link_item(0, 1, 0, &plain, 0, stamp_of(5, 0, false));
     limit_set(&limit, 1000, 0);
     limit_begin(&limit, 0);
     atom_store_relaxed(&common.limits, 1);
     for (unsigned i = 1; i < SMALL; i++)
-        link_new(i, i, 1);
+        link_item(i, 1, 0, &plain, 0, stamp_of(5, 0, false));
     for (unsigned i = 0; i < SMALL; i++)
         items[i].e.priority = sh.policy.clock + 1000 * (SMALL - i);
     w.floors = true;
@@ -870,6 +873,7 @@ END_TEST
 
 START_TEST(the_newest_are_of_this_frame)
 {
+    enum { OLD = 6, NEW = 3 };
     struct shard_sweep w = sweep_for(SIZE_MAX);
     struct entry_list left = {NULL, NULL};
     struct flight *forgotten = NULL;
@@ -877,17 +881,20 @@ START_TEST(the_newest_are_of_this_frame)
     make(0);
     common.protect = true;
     atom_store_relaxed(&common.stamp, stamp_of(4, 0, false));
-    for (unsigned i = 0; i < 7; i++)
-        link_item(i, 1, 0, &plain, 0, stamp_of(i < 4 ? 3 : 4, 0, true));
-    ck_assert_uint_eq(sh.fresh, 3);
-    ck_assert_ptr_eq(sh.newest[3], &items[3].e);
-    ck_assert(shard_remove(&sh, &items[6].e, BRIM_REMOVED, st, &left, &forgotten));
-    for (unsigned i = 0; i < 4; i++) /* it has taken itself from there */
-        ck_assert_ptr_eq(sh.newest[i], i == 2 ? NULL : i == 3 ? &items[3].e : &items[4 + i].e);
-    ck_assert_ptr_nonnull(find(4));
-    ck_assert_ptr_nonnull(find(5));
+    for (unsigned i = 0; i < OLD + NEW; i++)
+        link_item(i, 1, 0, &plain, 0, stamp_of(i < OLD ? 3 : 4, 0, true));
+    ck_assert_uint_eq(sh.fresh, NEW);
+    ck_assert(shard_remove(&sh, &items[OLD + 2].e, BRIM_REMOVED, st, &left, &forgotten));
+    for (unsigned i = 0; i < OLD; i++) /* the new ones have taken places of old ones; what has left is not there */
+        ck_assert_ptr_eq(sh.newest[i], i == 2 ? NULL : i < NEW ? &items[OLD + i].e : &items[i].e);
+    sh.fresh = 0;
+    sweep_fresh(&w);
+    ck_assert_uint_eq(gone.n, 0);
+    sh.fresh = NEW;
+    ck_assert_ptr_nonnull(find(OLD));
+    ck_assert_ptr_nonnull(find(OLD + 1));
     sweep_fresh(&w); /* the unused of older frames go, but do not count for those that are held */
-    ck_assert_uint_eq(gone_bits(7), 0xf);
+    ck_assert_uint_eq(gone_bits(OLD + NEW), (1u << OLD) - 1);
     unmake();
 }
 END_TEST
@@ -1109,7 +1116,7 @@ int main(void)
     tcase_add_test(tc, all_held_nothing_goes);
     tcase_add_test(tc, the_lowest_goes_first);
     tcase_add_test(tc, what_is_held_keeps_up_with_what_goes);
-    tcase_add_test(tc, floors_are_passed_over);
+    tcase_add_loop_test(tc, floors_are_passed_over, 0, 2);
     tcase_add_test(tc, the_worst_may_have_become_stale);
     tcase_add_test(tc, for_the_stale_nothing_else_goes);
     tcase_add_loop_test(tc, shadows_hold_no_more_than_there_may_be, 0, 3);
