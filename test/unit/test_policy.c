@@ -689,14 +689,18 @@ START_TEST(if_all_were_used_since_all_go)
 END_TEST
 
 #ifdef BRIM_INTERFERE
+static unsigned times_used;
+
 /* Others use all of them at every step. */
 static void use_all(void *arg)
 {
+    times_used++;
     for (unsigned i = 0; i < POLICY_POOL; i++)
         entry_mark_used(&all[i]);
     atom_interfere(0, use_all, arg);
 }
 
+/* It looks once for each, and then takes what it has. */
 START_TEST(to_look_for_the_worst_ends)
 {
     struct entry *sample[POLICY_POOL], *e;
@@ -705,10 +709,12 @@ START_TEST(to_look_for_the_worst_ends)
     for (unsigned i = 0; i < POLICY_POOL; i++)
         sample[i] = admit(&all[i], 1, 0);
     policy_consider(&p, sample, POLICY_POOL);
+    times_used = 0;
     atom_interfere(0, use_all, NULL);
     e = policy_next(&p);
     (void)atom_has_interfered();
     ck_assert_ptr_nonnull(e);
+    ck_assert_uint_le(times_used, 4 * (POLICY_POOL + 1));
     ck_assert_uint_eq(p.pooled, POLICY_POOL - 1);
     unmake();
 }
