@@ -8,6 +8,7 @@
 #include "cache/load.h"
 #include "support/loads.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 static inline brim_cache *cache_on(heap *h, size_t capacity)
 {
@@ -56,5 +57,68 @@ static inline uint64_t state_of_load(const struct brim_load *l)
 {
     return atom_load_relaxed(&((struct brim_load *)(uintptr_t)l)->flight.state);
 }
+
+/* ---- Threads without memory for a record of their own, which share one */
+
+/* ${run} as such a thread. */
+static inline void as_shared(void (*run)(void *arg), void *arg)
+{
+    static struct thread shared = {.reader.shared = true};
+    struct thread *own = thread_self();
+
+    thread_tls.self = &shared;
+    run(arg);
+    thread_tls.self = own;
+}
+
+#ifdef BRIM_INTERFERE
+/* ---- What another thread does in the midst of a call; ${acted}: it did, for the caller had no lock of ${cache} then */
+
+struct other {
+    brim_cache *cache;
+    void (*act)(void *arg);
+    void *arg;
+    worker by;
+    bool acted;
+};
+
+static inline bool lock_is_free(struct lock *l)
+{
+    bool free = pthread_mutex_trylock(&l->m) == 0;
+
+    if (free)
+        pthread_mutex_unlock(&l->m);
+    return free;
+}
+
+static inline void other_acts(void *arg)
+{
+    struct other *o = arg;
+    bool free = lock_is_free(&o->cache->kind_lock) && lock_is_free(&o->cache->limbo.lock);
+
+    for (unsigned i = 0; i < o->cache->shard_count; i++)
+        free = free && lock_is_free(&o->cache->shards[i].lock);
+    if (free)
+        worker_do(&o->by, o->act, o->arg);
+    o->acted = free;
+}
+
+/* ${o} acts before the next atomic operation but ${after} of the calling thread. */
+static inline void other_begin(struct other *o, unsigned after)
+{
+    o->acted = false;
+    worker_start(&o->by);
+    atom_interfere(after, other_acts, o);
+}
+
+/* False: there was no such operation. */
+static inline bool other_end(struct other *o)
+{
+    bool met = atom_has_interfered();
+
+    worker_end(&o->by);
+    return met;
+}
+#endif
 
 #endif

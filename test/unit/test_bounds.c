@@ -2,7 +2,7 @@
  *
  * cache/bounds: the capacity, reservations, trimming, draining.
  */
-#include "support/support.h"
+#include "unit/caches.h"
 
 static brim_cache *full(size_t n)
 {
@@ -83,6 +83,82 @@ START_TEST(trimming)
 }
 END_TEST
 
+START_TEST(no_cache_no_kind)
+{
+    static const brim_kind unknown = {.size = sizeof unknown};
+    brim_cache *c = full(10);
+
+    ck_assert_uint_eq(brim_capacity(NULL), 0);
+    ck_assert_uint_eq(brim_used(NULL), 0);
+    ck_assert_uint_eq(brim_pinned(NULL), 0);
+    ck_assert_uint_eq(brim_count(NULL), 0);
+    ck_assert_int_eq(brim_reserve(NULL, 1), BRIM_INVALID);
+    brim_unreserve(NULL, 1);
+    ck_assert_uint_eq(brim_trim(NULL, 0), 0);
+    ck_assert_uint_eq(brim_trim_kind(NULL, &value_kind, 0), 0);
+    ck_assert_uint_eq(brim_trim_kind(c, &unknown, 0), 0);
+    ck_assert_uint_eq(brim_used(c), 10);
+    finish(c);
+}
+END_TEST
+
+static void trim_half(void *arg)
+{
+    EXPECT(brim_trim(arg, 50) == 50);
+    EXPECT(brim_reserve(arg, 30) == BRIM_OK);
+    brim_unreserve(arg, 30);
+}
+
+START_TEST(by_a_thread_that_shares_its_record)
+{
+    brim_cache *c = full(100);
+
+    as_shared(trim_half, c);
+    ck_assert_uint_eq(brim_used(c), 50);
+    ck_assert_uint_eq(brim_count(c), 50);
+    finish(c);
+}
+END_TEST
+
+/* A trim asks for the time, and the user's clock trims: that ends. */
+static struct { brim_cache *cache; unsigned depth, deepest; size_t freed_deepest; } trims;
+
+static uint64_t trimming_clock(void *arg)
+{
+    (void)arg;
+    if (trims.cache == NULL || trims.depth == 10)
+        return 1;
+    if (++trims.depth > trims.deepest) {
+        trims.deepest = trims.depth;
+        trims.freed_deepest = brim_trim(trims.cache, 0);
+    }
+    trims.depth--;
+    return 1;
+}
+
+START_TEST(trims_within_trims_end)
+{
+    brim_options o = value_options(100);
+    brim_entry_options e;
+    brim_cache *c;
+
+    o.now = trimming_clock;
+    memset(&trims, 0, sizeof trims);
+    c = make_cache(&o);
+    brim_entry_options_init(&e);
+    e.max_age = 1000;
+    for (uint64_t key = 0; key < 100; key++)
+        ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(key), value_new(key, 1), 1, &e, NULL), BRIM_OK);
+    trims.cache = c;
+    (void)brim_trim(c, 0);
+    trims.cache = NULL;
+    ck_assert_uint_eq(trims.deepest, 4); /* the fourth one inside asks no more */
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(thread_self()->trimming, 0);
+    finish(c);
+}
+END_TEST
+
 static gate in_destructor;
 static brim_cache *cache;
 static brim_status inner;
@@ -129,6 +205,147 @@ START_TEST(draining_waits_for_others)
 }
 END_TEST
 
+/* In a destructor the capacity is lowered at once, and nothing evicted. */
+static void lower_within(void *what, size_t cost, void *arg)
+{
+    (void)what, (void)cost, (void)arg;
+    if (brim_capacity(cache) == 10)
+        inner = brim_set_capacity(cache, 3);
+}
+
+START_TEST(lowered_in_a_destructor)
+{
+    brim_kind kind = {.destroy = lower_within};
+    brim_options o = value_options(10);
+
+    o.kind = &kind;
+    inner = BRIM_OK;
+    cache = make_cache(&o);
+    for (uint64_t key = 0; key < 10; key++)
+        ck_assert_int_eq(brim_insert(cache, BRIM_KEY(key), &kind, 1, NULL), BRIM_OK);
+    ck_assert(brim_remove(cache, BRIM_KEY((uint64_t){0})));
+    ck_assert_int_eq(inner, BRIM_FULL);
+    ck_assert_uint_eq(brim_capacity(cache), 3);
+    ck_assert_uint_eq(brim_count(cache), 9);
+    ck_assert_int_eq(brim_set_capacity(cache, 3), BRIM_OK);
+    ck_assert_uint_eq(brim_count(cache), 3);
+    finish(cache);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void set_to_70(void *arg)
+{
+    EXPECT(brim_set_capacity(arg, 70) == BRIM_OK);
+}
+
+/* Two who set it: one after the other, and what was reserved to lower it is given back. */
+START_TEST(the_capacity_is_set_by_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = set_to_70, .arg = c};
+        size_t to = _i == 0 ? 40 : 130;
+
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_set_capacity(c, to), BRIM_OK);
+        met = other_end(&o);
+        if (!o.acted)
+            ck_assert_uint_eq(brim_capacity(c), to);
+        else
+            ck_assert(brim_capacity(c) == to || brim_capacity(c) == 70);
+        ck_assert_uint_eq(brim_used(c), 0);
+        ck_assert_uint_eq(stripes_sum(&c->stripes, offsetof(struct stripe, reserved)), 0);
+        finish(c);
+    }
+}
+END_TEST
+
+static void unreserve_20(void *arg)
+{
+    brim_unreserve(arg, 20);
+}
+
+START_TEST(two_who_unreserve)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = unreserve_20, .arg = c};
+
+        ck_assert_int_eq(brim_reserve(c, 30), BRIM_OK);
+        other_begin(&o, after);
+        brim_unreserve(c, 15);
+        met = other_end(&o);
+        ck_assert_uint_eq(brim_used(c), o.acted ? 0 : 15); /* no more than there was */
+        ck_assert_uint_eq(atom_load_relaxed(&c->by_user), o.acted ? 0 : 15);
+        finish(c);
+    }
+}
+END_TEST
+
+static void remove_and_stop(void *arg)
+{
+    EXPECT(brim_remove(arg, "k", 1));
+}
+
+struct beside { worker *w; bool acted; };
+
+static void begin_beside(void *arg)
+{
+    struct beside *b = arg;
+
+    b->acted = lock_is_free(&cache->limbo.lock);
+    if (!b->acted)
+        return;
+    worker_begin(b->w, remove_and_stop, cache);
+    gate_wait_reached(&in_destructor);
+}
+
+static bool drain_beside(unsigned after, worker *w, unsigned *timeouts)
+{
+    struct beside b = {w, false};
+    brim_status s;
+    bool met;
+
+    worker_start(w);
+    atom_interfere(after, begin_beside, &b);
+    s = brim_drain(cache, 0);
+    met = atom_has_interfered();
+    EXPECT(s == BRIM_OK || (s == BRIM_TIMEOUT && b.acted));
+    *timeouts += s == BRIM_TIMEOUT;
+    return met;
+}
+
+/* What leaves the limbo while a drain looks is waited for, too. */
+START_TEST(what_leaves_the_limbo_meanwhile)
+{
+    brim_kind kind = {.destroy = stop_here};
+    brim_options o = borrow_options(10);
+    unsigned timeouts = 0;
+    bool met = true;
+
+    o.kind = &kind;
+    for (unsigned after = 0; met; after++) {
+        worker w;
+
+        gate_init(&in_destructor);
+        cache = make_cache(&o);
+        ck_assert_int_eq(brim_insert(cache, "k", 1, &kind, 1, NULL), BRIM_OK);
+        met = drain_beside(after, &w, &timeouts);
+        gate_open(&in_destructor);
+        worker_end(&w);
+        gate_destroy(&in_destructor);
+        finish(cache);
+    }
+    ck_assert_uint_gt(timeouts, 0);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("bounds");
@@ -137,5 +354,14 @@ int main(void)
     tcase_add_test(tc, reservations);
     tcase_add_test(tc, trimming);
     tcase_add_test(tc, draining_waits_for_others);
+    tcase_add_test(tc, no_cache_no_kind);
+    tcase_add_test(tc, by_a_thread_that_shares_its_record);
+    tcase_add_test(tc, trims_within_trims_end);
+    tcase_add_test(tc, lowered_in_a_destructor);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, the_capacity_is_set_by_two, 0, 2);
+    tcase_add_test(tc, two_who_unreserve);
+    tcase_add_test(tc, what_leaves_the_limbo_meanwhile);
+#endif
     return suite_run(tc);
 }
