@@ -3,7 +3,8 @@
  * cache/admit: reservations, and what is evicted for them.
  */
 #include "cache/admit.h"
-#include "support/support.h"
+#include "cache/limits.h"
+#include "unit/caches.h"
 
 static uint64_t reserved(brim_cache *c)
 {
@@ -154,6 +155,290 @@ START_TEST(two_large_ones_do_not_block_each_other)
 }
 END_TEST
 
+/* ---- Floors */
+
+static brim_kind poor, rich; /* poor is below its floor, rich is at its own */
+
+static brim_status put_of(brim_cache *c, const brim_kind *k, uint64_t key, size_t cost, brim_ref **out)
+{
+    value *v = value_new(key, cost);
+    brim_entry_options e;
+    brim_status s;
+
+    brim_entry_options_init(&e);
+    e.kind = k;
+    s = brim_insert_with(c, BRIM_KEY(key), v, cost, &e, out);
+    if (s != BRIM_OK)
+        value_discard(v);
+    return s;
+}
+
+static brim_cache *make_floors(size_t poor_floor, size_t rich_floor)
+{
+    brim_options o = value_options(100);
+
+    poor = rich = value_kind;
+    poor.floor = poor_floor;
+    rich.floor = rich_floor;
+    o.protect_frame = true;
+    return make_cache(&o);
+}
+
+START_TEST(below_its_floor_others_go_first_then_its_own)
+{
+    brim_cache *c = make_floors(80, 0);
+    brim_ref *held;
+
+    for (uint64_t key = 0; key < 4; key++)
+        ck_assert_int_eq(put_of(c, &poor, key, 10, NULL), BRIM_OK);
+    ck_assert_int_eq(put_ref(c, 10, 10, 50, &held), BRIM_OK);
+    ck_assert_int_eq(put(c, 11, 11, 10), BRIM_OK);
+    ck_assert_int_eq(put_of(c, &poor, 20, 10, NULL), BRIM_OK);
+    ck_assert(!has(c, 11));
+    for (uint64_t key = 0; key < 4; key++)
+        ck_assert(has(c, key));
+    ck_assert_int_eq(put_of(c, &poor, 21, 30, NULL), BRIM_OK);
+    ck_assert(has(c, 10) && has(c, 21));
+    ck_assert_uint_eq(brim_used(c), 100);
+    ck_assert_uint_eq(brim_count(c), 4); /* two of its own are left beside these two */
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+/* Nor are its own enough: what is at its floor stays, at every level of the frame's protection. */
+START_TEST(nothing_but_what_is_at_its_floor)
+{
+    brim_cache *c = make_floors(40, 50);
+    brim_ref *held;
+
+    ck_assert_int_eq(put_of(c, &poor, 1, 10, NULL), BRIM_OK);
+    for (uint64_t key = 10; key < 15; key++)
+        ck_assert_int_eq(put_of(c, &rich, key, 10, NULL), BRIM_OK);
+    ck_assert_int_eq(put_ref(c, 20, 20, 40, &held), BRIM_OK);
+    ck_assert_int_eq(put_of(c, &poor, 2, 30, NULL), BRIM_FULL);
+    ck_assert_uint_eq(reserved(c), 0);
+    ck_assert_uint_eq(brim_count(c), 6);
+    ck_assert(!has(c, 1));
+    ck_assert_int_eq(put(c, 3, 3, 11), BRIM_FULL); /* of no floor: the same */
+    ck_assert_uint_eq(brim_used(c), 90);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+static brim_ref *taken[5];
+
+static void take_rich(const void *key, size_t len, void *v, size_t cost, brim_cause cause, void *arg)
+{
+    (void)key, (void)len, (void)v, (void)cost, (void)cause;
+    for (uint64_t k = 10; k < 15; k++)
+        taken[k - 10] = brim_find(arg, BRIM_KEY(k));
+}
+
+/* A listener holds what could have gone: it gives up at once. */
+START_TEST(hopeless_while_it_tries)
+{
+    brim_cache *c = make_floors(40, 50);
+    brim_ref *held;
+
+    poor.removed = take_rich;
+    poor.arg = c;
+    memset(taken, 0, sizeof taken);
+    ck_assert_int_eq(put_of(c, &poor, 1, 10, NULL), BRIM_OK);
+    for (uint64_t key = 10; key < 15; key++)
+        ck_assert_int_eq(put_of(c, &rich, key, 10, NULL), BRIM_OK);
+    ck_assert_int_eq(put_ref(c, 20, 20, 40, &held), BRIM_OK);
+    ck_assert_int_eq(put_of(c, &poor, 2, 30, NULL), BRIM_FULL);
+    ck_assert(!has(c, 1));
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_nonnull(taken[i]);
+        brim_release(taken[i]);
+    }
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+/* ---- Ahead */
+
+START_TEST(no_more_than_a_batch_ahead)
+{
+    enum { CAPACITY = 40000, SMALL = 1000, BATCH = 256 };
+    brim_options o = borrow_options(CAPACITY);
+    brim_cache *c;
+    brim_ref *held;
+
+    o.shards = 1;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 0, 0, CAPACITY - SMALL, &held), BRIM_OK);
+    for (uint64_t key = 1; key <= SMALL; key++)
+        ck_assert_int_eq(put(c, key, key, 1), BRIM_OK);
+    ck_assert_uint_eq(brim_count(c), 1 + SMALL);
+    ck_assert_int_eq(put(c, 2000, 2000, 1), BRIM_OK);
+    /* 1/64 of the capacity were 625: one batch as it needs room, and one for what comes. */
+    ck_assert_uint_eq(brim_count(c), 1 + SMALL + 1 - 2 * BATCH);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+static struct { brim_cache *cache; unsigned calls; size_t before, after; } within;
+
+static void insert_within(void *v, size_t cost, void *arg)
+{
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    if (within.calls++ != 0)
+        return;
+    within.before = brim_count(within.cache);
+    EXPECT(put(within.cache, 5000, 5000, 1) == BRIM_FULL);
+    within.after = brim_count(within.cache);
+}
+
+START_TEST(in_a_destructor_nothing_is_evicted_ahead)
+{
+    brim_kind kind = {.size = sizeof kind, .destroy = insert_within};
+    brim_options o = borrow_options(640);
+
+    o.kind = &kind;
+    memset(&within, 0, sizeof within);
+    within.cache = make_cache(&o);
+    for (uint64_t key = 0; key < 640; key++)
+        ck_assert_int_eq(put(within.cache, key, key, 1), BRIM_OK);
+    within.calls = 0;
+    ck_assert_int_eq(put(within.cache, 1000, 1000, 1), BRIM_OK);
+    ck_assert_uint_gt(within.calls, 0);
+    ck_assert_uint_eq(within.after, within.before);
+    finish(within.cache);
+}
+END_TEST
+
+/* ---- Threads that share a record, and with it a reservation that nobody can call his own */
+
+static void fill_twice(void *arg)
+{
+    for (uint64_t key = 0; key < 200; key++)
+        EXPECT(put(arg, key, key, 1) == BRIM_OK);
+    EXPECT(put(arg, 1000, 1000, 90) == BRIM_OK);
+    EXPECT(put(arg, 1001, 1001, 101) == BRIM_TOO_BIG);
+}
+
+START_TEST(by_a_thread_that_shares_its_record)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *held;
+
+    ck_assert_int_eq(put_ref(c, 5000, 5000, 5, &held), BRIM_OK);
+    as_shared(fill_twice, c);
+    ck_assert(has(c, 1000) && has(c, 5000));
+    ck_assert_uint_eq(reserved(c), 0);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+/* ---- The number of entries */
+
+static struct { brim_cache *cache; brim_status status; } beside;
+
+static void insert_one(void *v, size_t cost, void *arg)
+{
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    if (cost == 2)
+        beside.status = put(beside.cache, 1000, 1000, 1);
+}
+
+START_TEST(in_a_destructor_no_entry_makes_way)
+{
+    brim_kind kind = {.size = sizeof kind, .destroy = insert_one};
+    brim_options o = value_options(1000);
+
+    o.kind = &kind;
+    o.max_entries = 4;
+    beside.status = BRIM_OK;
+    beside.cache = make_cache(&o);
+    for (uint64_t key = 0; key < 4; key++)
+        ck_assert_int_eq(put(beside.cache, key, key, 1), BRIM_OK);
+    ck_assert_int_eq(put(beside.cache, 0, 4, 2), BRIM_OK);
+    ck_assert_int_eq(put(beside.cache, 0, 5, 1), BRIM_OK); /* its old one, of cost 2, is destroyed */
+    ck_assert_int_eq(beside.status, BRIM_FULL);
+    ck_assert_uint_eq(brim_count(beside.cache), 4);
+    ck_assert_uint_eq(brim_used(beside.cache), 4);
+    finish(beside.cache);
+}
+END_TEST
+
+START_TEST(the_only_one_that_can_go_is_found)
+{
+    enum { N = 600 };
+    static brim_ref *held[N];
+    brim_options o = value_options(10 * N);
+    struct admission a = {.charge = 1};
+
+    o.max_entries = N;
+    o.shards = 1;
+    a.cache = make_cache(&o);
+    a.by = caller_of(a.cache);
+    for (uint64_t key = 0; key < N; key++)
+        ck_assert_int_eq(put_ref(a.cache, key, key, 1, &held[key]), BRIM_OK);
+    ck_assert(!admit_entry(&a));
+    for (uint64_t key = 0; key < N; key += 7) {
+        brim_release(held[key]);
+        ck_assert(admit_entry(&a));
+        ck_assert(!has(a.cache, key));
+        ck_assert_int_eq(put_ref(a.cache, key, key, 1, &held[key]), BRIM_OK);
+    }
+    for (uint64_t key = 0; key < N; key++)
+        brim_release(held[key]);
+    finish(a.cache);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static brim_kind topped;
+
+static void lift(void *arg)
+{
+    EXPECT(brim_kind_set_limits(arg, &topped, 0, 0) == BRIM_OK);
+}
+
+static void raise_to_60(void *arg)
+{
+    EXPECT(brim_kind_set_limits(arg, &topped, 0, 60) == BRIM_OK);
+}
+
+/* The ceiling is lifted, or raised, while an admission is refused for it. */
+START_TEST(a_ceiling_that_changes_meanwhile)
+{
+    bool met = true;
+    unsigned admitted = 0;
+
+    topped = value_kind;
+    topped.ceiling = 50;
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = _i == 0 ? lift : raise_to_60, .arg = c};
+        brim_ref *held;
+        brim_status s;
+
+        ck_assert_int_eq(put_of(c, &topped, 1, 50, &held), BRIM_OK);
+        other_begin(&o, after);
+        s = put_of(c, &topped, 2, 10, NULL);
+        met = other_end(&o);
+        ck_assert(s == BRIM_FULL || (s == BRIM_OK && o.acted));
+        admitted += s == BRIM_OK;
+        ck_assert_uint_eq(brim_used(c), s == BRIM_OK ? 60 : 50);
+        ck_assert_uint_eq(kind_used(kind_look_up(c, &topped)), s == BRIM_OK ? 60 : 50);
+        brim_release(held);
+        finish(c);
+    }
+    ck_assert_uint_gt(admitted, 0);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("admit");
@@ -163,5 +448,16 @@ int main(void)
     tcase_add_loop_test(tc, one_entry_makes_way_for_one, 0, 2);
     tcase_add_test(tc, in_a_destructor_nothing_is_evicted);
     tcase_add_test(tc, two_large_ones_do_not_block_each_other);
+    tcase_add_test(tc, below_its_floor_others_go_first_then_its_own);
+    tcase_add_test(tc, nothing_but_what_is_at_its_floor);
+    tcase_add_test(tc, hopeless_while_it_tries);
+    tcase_add_test(tc, no_more_than_a_batch_ahead);
+    tcase_add_test(tc, in_a_destructor_nothing_is_evicted_ahead);
+    tcase_add_test(tc, by_a_thread_that_shares_its_record);
+    tcase_add_test(tc, in_a_destructor_no_entry_makes_way);
+    tcase_add_test(tc, the_only_one_that_can_go_is_found);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, a_ceiling_that_changes_meanwhile, 0, 2);
+#endif
     return suite_run(tc);
 }
