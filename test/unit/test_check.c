@@ -99,6 +99,8 @@ START_TEST(entries)
     state = atom_load_relaxed(&e->state);
     atom_store_relaxed(&e->state, state - STATE_LINKED);
     ck_assert(!check("is linked"));
+    atom_store_relaxed(&e->state, state | STATE_DEAD);
+    ck_assert(!check("is linked"));
     atom_store_relaxed(&e->state, state);
     finish(c);
 }
@@ -154,22 +156,82 @@ START_TEST(candidates)
 }
 END_TEST
 
+/* Sums that do not agree while something is half done say nothing. */
+START_TEST(only_while_nothing_is_under_way)
+{
+    struct stripe *st;
+
+    make();
+    st = caller_of(c).st;
+    DAMAGED(&c->budget.room, 1, "used");
+    atom_store_relaxed(&c->budget.room, atom_load_relaxed(&c->budget.room) + 1);
+    stripe_add(st, dying, 1);
+    ck_assert(check(NULL));
+    stripe_add(st, destroyed, 1);
+    ck_assert(!check("used"));
+    stripe_add(st, reserved, 3);
+    ck_assert(check(NULL));
+    stripe_add(st, reserved, (uint64_t)0 - 3);
+    atom_store_relaxed(&c->budget.room, atom_load_relaxed(&c->budget.room) - 1);
+    finish(c);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void reserve_one(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_reserve(c, 1) == BRIM_OK);
+}
+
+static void begin_to_reserve(void *arg)
+{
+    (void)arg;
+    stripe_add(caller_of(c).st, reserved, 1);
+}
+
+START_TEST(what_changes_between_two_looks)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        make();
+        atom_interfere(after, _i == 0 ? reserve_one : begin_to_reserve, NULL);
+        ck_assert(brim_check(c, stderr));
+        met = atom_has_interfered();
+        if (met && _i != 0)
+            stripe_add(caller_of(c).st, reserved, (uint64_t)0 - 1);
+        brim_unreserve(c, 1);
+        finish(c);
+    }
+}
+END_TEST
+#endif
+
 START_TEST(dump)
 {
+    static const char longer[40] = "\x02";
     brim_options o = value_options(1000);
+    brim_key *key;
     FILE *f = fmemopen(text, sizeof text, "w");
 
     memset(text, 0, sizeof text);
     o.name = "tiles";
     c = make_cache(&o);
     ck_assert_int_eq(brim_insert(c, "\x01\xab", 2, value_new(1, 77), 77, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert(c, longer, sizeof longer, value_new(2, 3), 3, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(3, 4), 4, NULL, &key, NULL), BRIM_OK);
     brim_dump(c, f);
     fclose(f);
     brim_dump(NULL, stderr);
     brim_dump(c, NULL);
     ck_assert_msg(strstr(text, "tiles") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "01ab") != NULL, "%s", text);
-    ck_assert_msg(strstr(text, "cost 77 uses 0") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "cost 77 uses 0 key") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "0200000000000000000000000000000000000000000000000000000000000000... (40 bytes)") != NULL,
+                  "%s", text);
+    ck_assert_msg(strstr(text, "cost 4 uses 0 anonymous key  (0 bytes)") != NULL, "%s", text);
+    brim_key_drop(key);
     ck_assert_uint_eq(brim_pinned(c), 0);
     finish(c);
 }
@@ -183,6 +245,10 @@ int main(void)
     tcase_add_test(tc, entries);
     tcase_add_test(tc, index_lanes);
     tcase_add_test(tc, candidates);
+    tcase_add_test(tc, only_while_nothing_is_under_way);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, what_changes_between_two_looks, 0, 2);
+#endif
     tcase_add_test(tc, dump);
     return suite_run(tc);
 }

@@ -156,6 +156,112 @@ START_TEST(memory_stays_for_the_last_key)
 }
 END_TEST
 
+/* ---- What a destructor of one cache makes leave in others */
+
+static struct { brim_cache *first, *second; brim_queue *queue; unsigned calls; size_t collected; } others;
+
+static void remove_from_others(void *v, size_t cost, void *arg)
+{
+    uint64_t key = others.calls++;
+
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    (void)brim_remove(others.first, BRIM_KEY(key));
+    (void)brim_remove(others.second, BRIM_KEY(key));
+}
+
+static brim_cache *make_with_destructor(void (*destroy)(void *v, size_t cost, void *arg), brim_kind *kind)
+{
+    brim_options o = value_options(10);
+
+    *kind = (brim_kind){.size = sizeof *kind, .destroy = destroy};
+    o.kind = kind;
+    memset(&others, 0, sizeof others);
+    return make_cache(&o);
+}
+
+/* With sections or without: each is ended in its own cache, and what it frees is that one's. */
+START_TEST(what_leaves_in_other_caches)
+{
+    brim_kind kind;
+    brim_cache *c = make_with_destructor(remove_from_others, &kind);
+
+    others.first = _i == 0 ? make_value_cache(100) : make_borrow_cache(100);
+    others.second = _i == 0 ? make_value_cache(100) : make_borrow_cache(100);
+    for (uint64_t key = 0; key < 10; key++) {
+        ck_assert_int_eq(put(c, key, key, 1), BRIM_OK);
+        ck_assert_int_eq(put(others.first, key, key, 3), BRIM_OK);
+        ck_assert_int_eq(put(others.second, key, key, 3), BRIM_OK);
+    }
+    ck_assert_int_eq(put(c, 1000, 1000, 5), BRIM_OK);
+    ck_assert_uint_ge(others.calls, 5);
+    ck_assert_uint_eq(brim_used(c), 10 + 5 - others.calls);
+    ck_assert_uint_eq(brim_used(others.first), 3 * (10 - others.calls));
+    ck_assert_uint_eq(brim_used(others.second), 3 * (10 - others.calls));
+    ck_assert_uint_eq(values_live(), 10 + 1 - others.calls + 2 * (10 - others.calls));
+    brim_clear(c);
+    finish(others.first);
+    finish(others.second);
+    finish(c);
+}
+END_TEST
+
+/* Both calls ask for a look at what waits, and one look is enough; it keeps the cache alive. */
+START_TEST(asked_twice_in_a_destructor)
+{
+    brim_kind kind;
+    brim_cache *c = make_with_destructor(remove_from_others, &kind);
+
+    others.first = others.second = make_borrow_cache(100);
+    ck_assert_int_eq(put(c, 0, 0, 1), BRIM_OK);
+    ck_assert_int_eq(put(others.first, 5, 5, 1), BRIM_OK);
+    begin_reading(others.first);
+    ck_assert(brim_remove(others.first, BRIM_KEY((uint64_t){5})));
+    ck_assert_uint_eq(limbo_count(&others.first->limbo), 1);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){0})));
+    ck_assert_uint_eq(others.calls, 1);
+    ck_assert_uint_eq(atom_load_relaxed(&others.first->asked), 0);
+    ck_assert_uint_eq(tally_count(&others.first->live), 3); /* itself, its sections, and what waits */
+    brim_read_end(others.first);
+    ck_assert_uint_eq(values_live(), 0);
+    finish(others.first);
+    finish(c);
+}
+END_TEST
+
+static void drop_queue(void *v, size_t cost, void *arg)
+{
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    others.collected += brim_collect(others.queue, SIZE_MAX);
+    brim_queue_drop(others.queue);
+    others.calls = (unsigned)values_live(); /* they end after this one */
+}
+
+START_TEST(a_queue_dropped_in_a_destructor)
+{
+    brim_kind kind, queued = {.size = sizeof queued, .destroy = value_destroy};
+    brim_cache *c = make_with_destructor(drop_queue, &kind);
+    brim_entry_options e;
+
+    others.queue = queued.queue = brim_queue_new();
+    brim_entry_options_init(&e);
+    e.kind = &queued;
+    for (uint64_t key = 0; key < 3; key++) {
+        ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(key), value_new(key, 1), 1, &e, NULL), BRIM_OK);
+        ck_assert(brim_remove(c, BRIM_KEY(key)));
+    }
+    ck_assert_int_eq(put(c, 7, 7, 1), BRIM_OK);
+    ck_assert_uint_eq(brim_used(c), 4);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){7})));
+    ck_assert_uint_eq(others.collected, 0);
+    ck_assert_uint_eq(others.calls, 3);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("dispose");
@@ -164,5 +270,8 @@ int main(void)
     tcase_add_test(tc, announced_then_destroyed);
     tcase_add_test(tc, destroy_entry_has_the_key);
     tcase_add_test(tc, memory_stays_for_the_last_key);
+    tcase_add_loop_test(tc, what_leaves_in_other_caches, 0, 2);
+    tcase_add_test(tc, asked_twice_in_a_destructor);
+    tcase_add_test(tc, a_queue_dropped_in_a_destructor);
     return suite_run(tc);
 }

@@ -350,6 +350,209 @@ START_TEST(wrapped_and_anonymous)
 }
 END_TEST
 
+START_TEST(refused_by_handle_or_without_a_key)
+{
+    brim_cache *c = make_value_cache(10);
+    brim_entry_options o = defaults();
+    value *big = value_new(2, 11), *full = value_new(3, 5);
+    brim_group *closed = brim_group_new(c);
+    brim_key *key, *none;
+    brim_ref *r, *held;
+
+    o.drop_old = true;
+    none = (brim_key *)&o;
+    ck_assert_int_eq(brim_insert_anonymous(c, big, 11, &o, &none, NULL), BRIM_TOO_BIG);
+    ck_assert_ptr_null(none);
+    ck_assert_int_eq(brim_insert_anonymous(c, big, 11, &o, NULL, &r), BRIM_TOO_BIG);
+    for (int i = 0; i < 2; i++) { /* too big, then held by others: the old one goes if that is wanted */
+        size_t cost = i == 0 ? 11 : 5;
+        value *v = i == 0 ? big : full;
+        brim_status refused = i == 0 ? BRIM_TOO_BIG : BRIM_FULL;
+
+        ck_assert_int_eq(put_ref(c, 1, 1, 4, &r), BRIM_OK);
+        key = brim_ref_key(r);
+        brim_release(r);
+        ck_assert_int_eq(put_ref(c, 2, 2, 6, &held), BRIM_OK);
+        ck_assert_int_eq(brim_key_replace(&key, v, cost), refused);
+        ck_assert(i != 0 || brim_key_is_valid(key));
+        if (brim_key_is_valid(key)) {
+            o.drop_old = false;
+            ck_assert_int_eq(brim_key_replace_with(&key, v, cost, &o, NULL), refused);
+            ck_assert(brim_key_is_valid(key));
+            o.drop_old = true;
+            ck_assert_int_eq(brim_key_replace_with(&key, v, cost, &o, NULL), refused);
+        }
+        ck_assert(!brim_key_is_valid(key));
+        ck_assert(value_alive(v, v->id));
+        brim_key_drop(key);
+        brim_release(held);
+        brim_clear(c);
+    }
+    o.group = closed;
+    brim_group_close(closed);
+    ck_assert_int_eq(put_ref(c, 1, 1, 4, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    ck_assert_int_eq(brim_key_replace_with(&key, full, 5, &o, NULL), BRIM_CANCELED);
+    ck_assert(brim_key_is_valid(key)); /* it was not refused for room */
+    brim_key_drop(key);
+    brim_release(r);
+    brim_group_drop(closed);
+    value_discard(big);
+    value_discard(full);
+    finish(c);
+}
+END_TEST
+
+START_TEST(replaced_with_other_options)
+{
+    static const brim_kind other = {.size = sizeof other, .destroy = value_destroy};
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    brim_key *key;
+    brim_ref *r;
+
+    o.work = 7000;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &o, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    brim_release(r);
+    o = defaults();
+    ck_assert_int_eq(brim_key_replace_with(&key, value_new(2, 5), 5, &o, &r), BRIM_OK);
+    ck_assert_ptr_eq(brim_ref_kind(r), &value_kind); /* what the options do not say is the old one's */
+    ck_assert_uint_eq(entry_of_ref(r)->work, policy_pack_work(7000));
+    brim_release(r);
+    o.kind = &other;
+    o.work = 50;
+    ck_assert_int_eq(brim_key_replace_with(&key, value_new(3, 5), 5, &o, &r), BRIM_OK);
+    ck_assert_ptr_eq(brim_ref_kind(r), &other);
+    ck_assert_uint_eq(entry_of_ref(r)->work, policy_pack_work(50));
+    brim_release(r);
+    brim_key_drop(key);
+    finish(c);
+}
+END_TEST
+
+START_TEST(anonymous_ones_are_never_there)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    brim_key *a, *b;
+
+    o.only_if_absent = true;
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(1, 5), 5, &o, &a, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(2, 5), 5, &o, &b, NULL), BRIM_OK);
+    ck_assert(!brim_key_equal(a, b));
+    ck_assert(brim_key_is_valid(a));
+    ck_assert_uint_eq(brim_count(c), 2);
+    brim_key_drop(a);
+    brim_key_drop(b);
+    finish(c);
+}
+END_TEST
+
+START_TEST(wrapped_with_options)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    value *v = value_new(1, 5);
+    brim_ref *r = (brim_ref *)&o;
+
+    ck_assert_int_eq(brim_wrap(NULL, v, 5, &o, &r), BRIM_INVALID);
+    ck_assert_ptr_null(r);
+    ck_assert_int_eq(brim_wrap(c, v, SIZE_MAX, &o, &r), BRIM_INVALID);
+    o.priority = 2;
+    ck_assert_int_eq(brim_wrap(c, v, 5, &o, &r), BRIM_INVALID);
+    o.priority = 0;
+    o.group = brim_group_new(c);
+    brim_group_close(o.group);
+    ck_assert_int_eq(brim_wrap(c, v, 5, &o, &r), BRIM_OK); /* outside groups count for nothing */
+    ck_assert_uint_eq(id_of(r), 1);
+    brim_release(r);
+    ck_assert(!value_alive(v, 1));
+    brim_group_drop(o.group);
+    finish(c);
+}
+END_TEST
+
+START_TEST(unwanted_without_memory)
+{
+    static char key[300];
+    brim_entry_options o = defaults();
+    value *v = value_new(2, 5);
+    brim_key *handle;
+    brim_cache *c;
+    brim_ref *r;
+    heap h;
+
+    c = cache_on(&h, 100);
+    o.only_if_absent = true;
+    ck_assert_int_eq(brim_insert(c, key, sizeof key, value_new(1, 5), 5, &r), BRIM_OK);
+    handle = brim_ref_key(r);
+    brim_release(r);
+    heap_fail(&h, 1, SIZE_MAX);
+    r = (brim_ref *)&o;
+    ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, &r), BRIM_NOMEM);
+    ck_assert_ptr_null(r);
+    ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, NULL), BRIM_NOMEM);
+    o.drop_old = true;
+    ck_assert_int_eq(brim_key_replace_with(&handle, v, 5, &o, NULL), BRIM_NOMEM);
+    ck_assert(brim_key_is_valid(handle)); /* that is no refusal */
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    brim_key_drop(handle);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert(value_alive(v, 2)); /* not taken */
+    ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, NULL), BRIM_EXISTS);
+    ck_assert(!value_alive(v, 2)); /* taken, and wanted by nobody */
+    finish_on(c, &h);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void close_it(void *arg)
+{
+    brim_group_close(arg);
+}
+
+/* A group of the old entry is closed while it is replaced: the new one is not made, or is closed out, too. */
+START_TEST(a_group_that_closes_while_its_entry_is_replaced)
+{
+    bool met = true;
+    unsigned canceled = 0, replaced = 0;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        brim_entry_options o = defaults();
+        value *v = value_new(2, 5);
+        brim_status s;
+        brim_key *key;
+        brim_ref *r;
+
+        o.group = brim_group_new(c);
+        ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &o, &r), BRIM_OK);
+        key = brim_ref_key(r);
+        brim_release(r);
+        atom_interfere(after, close_it, o.group);
+        s = brim_key_replace(&key, v, 5);
+        met = atom_has_interfered();
+        if (s == BRIM_OK) {
+            ck_assert_int_eq(brim_contains(c, "k", 1), !met);
+            replaced++;
+        } else {
+            ck_assert(met);
+            ck_assert(s == BRIM_CANCELED || s == BRIM_INVALID);
+            ck_assert(!brim_contains(c, "k", 1));
+            canceled += s == BRIM_CANCELED;
+            value_discard(v);
+        }
+        brim_key_drop(key);
+        brim_group_drop(o.group);
+        finish(c);
+    }
+    ck_assert_uint_gt(canceled, 0);
+    ck_assert_uint_gt(replaced, 1);
+}
+END_TEST
+#endif
+
 static void insert_many(unsigned id, void *arg)
 {
     brim_cache *c = arg;
@@ -392,6 +595,14 @@ int main(void)
     tcase_add_test(tc, an_insert_overtakes_the_load_of_its_key);
     tcase_add_test(tc, a_replace_that_evicts_first_replaces_nothing_newer);
     tcase_add_test(tc, wrapped_and_anonymous);
+    tcase_add_test(tc, refused_by_handle_or_without_a_key);
+    tcase_add_test(tc, replaced_with_other_options);
+    tcase_add_test(tc, anonymous_ones_are_never_there);
+    tcase_add_test(tc, wrapped_with_options);
+    tcase_add_test(tc, unwanted_without_memory);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, a_group_that_closes_while_its_entry_is_replaced);
+#endif
     tcase_add_test(tc, an_index_that_grows_under_many);
     return suite_run(tc);
 }
