@@ -6,6 +6,7 @@
 #define TEST_UNIT_CACHES_H
 #include "cache/cache.h"
 #include "cache/load.h"
+#include "cache/wait.h"
 #include "support/loads.h"
 #include "support/support.h"
 #include "unit/interfere.h"
@@ -79,6 +80,7 @@ struct other {
     void (*act)(void *arg);
     void *arg;
     worker by;
+    bool outside; /* only while the caller is in no section: it would be waited for */
     bool acted;
 };
 
@@ -94,8 +96,9 @@ static inline bool lock_is_free(struct lock *l)
 static inline void other_acts(void *arg)
 {
     struct other *o = arg;
-    bool free = lock_is_free(&o->cache->kind_lock) && lock_is_free(&o->cache->limbo.lock);
+    bool free = lock_is_free(&o->cache->kind_lock) && lock_is_free(&o->cache->limbo.lock) && lock_is_free(waits_lock());
 
+    free = free && !(o->outside && atom_load_relaxed(&thread_self()->reader.epoch) != 0);
     for (unsigned i = 0; i < o->cache->shard_count; i++)
         free = free && lock_is_free(&o->cache->shards[i].lock);
     if (free)

@@ -210,6 +210,8 @@ END_TEST
 START_TEST(nothing_but_what_is_at_its_floor)
 {
     brim_cache *c = make_floors(40, 50);
+    value *v = value_new(30, 11);
+    brim_key *none;
     brim_ref *held;
 
     ck_assert_int_eq(put_of(c, &poor, 1, 10, NULL), BRIM_OK);
@@ -221,7 +223,9 @@ START_TEST(nothing_but_what_is_at_its_floor)
     ck_assert_uint_eq(brim_count(c), 6);
     ck_assert(!has(c, 1));
     ck_assert_int_eq(put(c, 3, 3, 11), BRIM_FULL); /* of no floor: the same */
+    ck_assert_int_eq(brim_insert_anonymous(c, v, 11, NULL, &none, NULL), BRIM_FULL);
     ck_assert_uint_eq(brim_used(c), 90);
+    value_discard(v);
     brim_release(held);
     finish(c);
 }
@@ -256,6 +260,63 @@ START_TEST(hopeless_while_it_tries)
         brim_release(taken[i]);
     }
     brim_release(held);
+    finish(c);
+}
+END_TEST
+
+START_TEST(canceled_is_no_part_of_its_kind)
+{
+    brim_cache *c = make_floors(0, 0);
+    struct admission a = {.cache = c, .by = caller_of(c), .charge = 60};
+
+    poor.ceiling = 70;
+    ck_assert_int_eq(kind_get(c, &poor, &a.kind), BRIM_OK);
+    ck_assert_int_eq(admit(&a), BRIM_OK);
+    ck_assert(a.counted);
+    ck_assert_uint_eq(kind_used(a.kind), 60);
+    admit_cancel(&a);
+    ck_assert(!a.counted);
+    ck_assert_uint_eq(kind_used(a.kind), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    finish(c);
+}
+END_TEST
+
+static void read_begin(void *arg) { begin_reading(arg); }
+static void read_end(void *arg) { brim_read_end(arg); }
+
+static void reserve_ten(void *arg)
+{
+    struct admission a = {.cache = arg, .by = caller_of(arg), .charge = 10};
+
+    EXPECT(admit(&a) == BRIM_OK);
+}
+
+static void undo_ten(void *arg)
+{
+    admit_undo(arg, caller_of(arg), 10);
+}
+
+/* What waits for another's section is waited for, but not for long. */
+START_TEST(anothers_section_stands_in_the_way)
+{
+    brim_cache *c = make_borrow_cache(100);
+    worker w;
+
+    worker_start(&w);
+    worker_do(&w, read_begin, c);
+    if (_i != 0)
+        worker_do(&w, reserve_ten, c); /* it is at work: what it has may come, too */
+    for (uint64_t key = 0; key < 9; key++)
+        ck_assert_int_eq(put(c, key, key, 10), BRIM_OK);
+    ck_assert_int_eq(put(c, 20, 20, 50), BRIM_FULL);
+    ck_assert_uint_eq(limbo_charge(&c->limbo), 10 * (9 - brim_count(c)));
+    if (_i != 0)
+        worker_do(&w, undo_ten, c);
+    ck_assert_uint_eq(reserved(c), 0);
+    worker_do(&w, read_end, c);
+    ck_assert_int_eq(put(c, 20, 20, 50), BRIM_OK);
+    worker_end(&w);
     finish(c);
 }
 END_TEST
@@ -451,6 +512,8 @@ int main(void)
     tcase_add_test(tc, below_its_floor_others_go_first_then_its_own);
     tcase_add_test(tc, nothing_but_what_is_at_its_floor);
     tcase_add_test(tc, hopeless_while_it_tries);
+    tcase_add_test(tc, canceled_is_no_part_of_its_kind);
+    tcase_add_loop_test(tc, anothers_section_stands_in_the_way, 0, 2);
     tcase_add_test(tc, no_more_than_a_batch_ahead);
     tcase_add_test(tc, in_a_destructor_nothing_is_evicted_ahead);
     tcase_add_test(tc, by_a_thread_that_shares_its_record);

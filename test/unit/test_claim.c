@@ -153,6 +153,8 @@ START_TEST(each_of_many_has_its_own_answer)
     ck_assert_uint_eq(brim_claim_many(c, keys, 1, &o, refs, loads, statuses), 1);
     ck_assert_int_eq(reason, 0); /* no failure among them */
     brim_release(refs[0]);
+    ck_assert_uint_eq(brim_claim_many(c, keys + 4, 1, NULL, refs, loads, statuses), 0);
+    ck_assert_int_eq(statuses[0], BRIM_FAILED); /* nobody asks why */
     brim_clear(c); /* and what is remembered of 4 */
     no_loads(c, 0);
     finish_on(c, &h);

@@ -131,6 +131,12 @@ START_TEST(text_of_nothing)
     end();
     HAS("  used ");
     HAS_NOT("%"); /* no ratio of nothing */
+    s.used = SIZE_MAX / 2;
+    s.capacity = 1;
+    start();
+    emit_text(&o, &plain, &s);
+    end();
+    HAS("100000000.0 %"); /* no more, however absurd */
 }
 END_TEST
 
@@ -155,11 +161,14 @@ START_TEST(text_has_80_columns_at_most)
 }
 END_TEST
 
+#define SIXTY "123456789 123456789 123456789 123456789 123456789 123456789 "
+
 START_TEST(names_do_nothing_to_a_terminal)
 {
     static const struct { const char *name, *shown; } of[] = {
         {NULL, "default"}, {"", "default"}, {"caf\xc3\xa9", "caf\xc3\xa9"}, {"a\x1b[1mb\n", "a?[1mb?"},
         {"\xc2\x9b" "1m\x7f", "?1m?"}, {"\xff\xc3", "??"},
+        {"\xc2\xa0" "\xc2\xa2", "\xc2\xa0" "\xc2\xa2"}, {SIXTY, SIXTY}, {SIXTY "\xff", SIXTY "..."},
     };
 
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {

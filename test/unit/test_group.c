@@ -240,6 +240,39 @@ START_TEST(no_invalidation_is_lost_and_none_follows_a_closing)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static void invalidate_it(void *arg)
+{
+    brim_group_invalidate(arg);
+}
+
+/* Two at once: both generations and both times count, and the later time stays. */
+START_TEST(invalidated_by_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct extra x = {.groups = 0};
+        brim_entry_options o = entry_defaults();
+
+        c = cache_on(&h, 100);
+        o.group = brim_group_new(c);
+        ck_assert_int_eq(group_join(c, &o, &x), BRIM_OK);
+        atom_interfere(after, invalidate_it, o.group);
+        brim_group_invalidate(o.group);
+        met = atom_has_interfered();
+        ck_assert_uint_eq(generation_of(o.group), met ? 4 : 2);
+        ck_assert_uint_eq(atom_load_relaxed(&c->group_clock), met ? 2 : 1);
+        ck_assert(groups_raised_since(&x, met ? 1 : 0));
+        ck_assert(!groups_raised_since(&x, met ? 2 : 1));
+        ck_assert_uint_eq(atom_load_relaxed(&c->common.invalidations), met ? 2 : 1);
+        brim_group_drop(o.group);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("group");
@@ -253,5 +286,8 @@ int main(void)
     tcase_add_test(tc, it_keeps_its_cache);
     tcase_add_test(tc, without_memory);
     tcase_add_test(tc, no_invalidation_is_lost_and_none_follows_a_closing);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, invalidated_by_two);
+#endif
     return suite_run(tc);
 }

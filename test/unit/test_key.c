@@ -26,6 +26,7 @@ START_TEST(null_is_harmless)
     brim_key_assign(NULL, NULL);
     brim_key_assign(&none, NULL);
     brim_key_swap(&none, NULL);
+    brim_key_swap(NULL, &none);
     brim_key_drop(NULL);
     brim_slot_init(NULL, NULL);
     ck_assert_ptr_null(brim_slot_load(NULL));

@@ -232,6 +232,94 @@ START_TEST(a_kind_not_met_without_memory)
 }
 END_TEST
 
+/* In a destructor nothing is evicted, also not for a ceiling that is lowered there. */
+static brim_status within;
+
+static void lower_within(void *v, size_t cost, void *arg)
+{
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    if (cost == 1)
+        within = brim_kind_set_limits(c, &kinds[0], 0, 5);
+}
+
+START_TEST(lowered_in_a_destructor)
+{
+    make();
+    kinds[0].destroy = lower_within;
+    within = BRIM_OK;
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+    for (uint64_t key = 1; key <= 3; key++)
+        ck_assert_int_eq(insert(key, key, key, NULL), BRIM_OK);
+    ck_assert_int_eq(insert(4, 4, 10, NULL), BRIM_OK);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){1})));
+    ck_assert_int_eq(within, BRIM_FULL);
+    ck_assert_uint_eq(brim_count(c), 3);
+    expect_sums(15, 15);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 5), BRIM_OK);
+    ck_assert_uint_le(kind_used(k[0]), 5);
+    finish_on(c, &h);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void floor_of_another(void *arg)
+{
+    *(brim_status *)arg = brim_kind_set_limits(c, &kinds[1], 600, 0);
+}
+
+/* Two kinds are promised more than there is, together: one of the two calls says so. */
+START_TEST(promised_to_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_status theirs = BRIM_OK, ours;
+        struct other o = {.act = floor_of_another, .arg = &theirs, .outside = true};
+
+        make();
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(brim_kind_set_limits(c, &kinds[i], 1, 0), BRIM_OK);
+        o.cache = c;
+        other_begin(&o, after);
+        ours = brim_kind_set_limits(c, &kinds[0], 600, 0);
+        met = other_end(&o);
+        ck_assert(ours == BRIM_OK || ours == BRIM_INVALID);
+        ck_assert_int_eq(ours == BRIM_OK, !o.acted || theirs == BRIM_INVALID);
+        ck_assert_uint_eq(atom_load_relaxed(&k[0]->limit.floor), ours == BRIM_OK ? 600 : 1);
+        ck_assert_uint_eq(atom_load_relaxed(&k[1]->limit.floor), ours == BRIM_OK ? 1 : 600);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+
+static void limit_it(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_kind_set_limits(c, &kinds[0], 0, CEILING) == BRIM_OK);
+}
+
+/* Its first limits by two at once: the sums are begun once, and are right. */
+START_TEST(begun_by_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = limit_it, .outside = true};
+
+        make();
+        ck_assert_int_eq(insert(1, 1, 7, NULL), BRIM_OK);
+        o.cache = c;
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+        met = other_end(&o);
+        expect_sums(7, 7);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("limits");
@@ -244,5 +332,10 @@ int main(void)
     tcase_add_loop_test(tc, begun_late, 0, 2);
     tcase_add_test(tc, full_while_more_is_held);
     tcase_add_test(tc, a_kind_not_met_without_memory);
+    tcase_add_test(tc, lowered_in_a_destructor);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, promised_to_two);
+    tcase_add_test(tc, begun_by_two);
+#endif
     return suite_run(tc);
 }

@@ -2,7 +2,7 @@
  *
  * cache/many: one answer for each key, whatever the batches, in its place; what is no key counts as nothing.
  */
-#include "support/support.h"
+#include "unit/caches.h"
 
 enum { MOST = 50, FIND_MANY = 0, FIND_FIXED, PEEK_MANY, PEEK_FIXED, WAYS };
 
@@ -199,6 +199,54 @@ START_TEST(by_handle_and_back)
 }
 END_TEST
 
+/* A key that is none has the hash 0 for as long as the batch is looked up: what lies there is not its. */
+START_TEST(a_bad_key_where_something_lies)
+{
+    brim_bytes none[2] = {{NULL, 1}, {NULL, (size_t)UINT32_MAX + 1}};
+    brim_options o = value_options(100);
+    uint64_t key = 0;
+
+    o.shards = 1;
+    o.seed = 7;
+    c = make_cache(&o);
+    while (hash_tag(hash_bytes(&c->hash, &key, sizeof key)) != hash_tag(0))
+        key++;
+    ck_assert_int_eq(put(c, key, 1, 1), BRIM_OK);
+    if (c->shards[0].index.table->buckets == 1)
+        ck_assert_ptr_nonnull(index_first(cache_index(c, 0), 0));
+    ck_assert_uint_eq(brim_find_many(c, none, 2, refs), 0);
+    ck_assert_ptr_null(refs[0]);
+    ck_assert_ptr_null(refs[1]);
+    expect_counts(0, 0);
+    finish(c);
+}
+END_TEST
+
+#ifdef BRIM_TRACE_REFS
+static unsigned misuses;
+
+static void hear(const char *message, void *arg)
+{
+    (void)arg;
+    misuses += strstr(message, "brim_release_many") != NULL;
+}
+
+START_TEST(released_twice)
+{
+    make();
+    ck_assert_uint_eq(ask(FIND_MANY, 1), 1);
+    refs[1] = refs[0];
+    misuses = 0;
+    brim_set_debug_hook(hear, NULL);
+    brim_release_many(refs, 2);
+    brim_set_debug_hook(NULL, NULL);
+    ck_assert_uint_eq(misuses, 1);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    unmake();
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("many");
@@ -209,5 +257,9 @@ int main(void)
     tcase_add_test(tc, no_keys_no_cache_no_place);
     tcase_add_test(tc, the_empty_key_many_times);
     tcase_add_test(tc, by_handle_and_back);
+    tcase_add_test(tc, a_bad_key_where_something_lies);
+#ifdef BRIM_TRACE_REFS
+    tcase_add_test(tc, released_twice);
+#endif
     return suite_run(tc);
 }

@@ -108,6 +108,23 @@ START_TEST(key_thread_and_site)
 }
 END_TEST
 
+START_TEST(sites_with_a_name_and_with_none)
+{
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(put_ref(c, 1, 1, 5, &r), BRIM_OK);
+    pins_note(c, r, false, (const void *)(uintptr_t)strtod); /* that of a function which the program imports */
+    pins_note(c, r, false, (const void *)(uintptr_t)16);
+    ck_assert_uint_eq(out_now(), 3);
+    ck_assert_ptr_nonnull(strstr(text, ")\n"));
+    ck_assert_ptr_nonnull(strstr(text, " s from 0x10\n"));
+    ck_assert(pins_forget(r, "test") && pins_forget(r, "test"));
+    brim_release(r);
+    finish_on(c, &h);
+}
+END_TEST
+
 /* Every call that gives out a ref, and what it gives. */
 START_TEST(each_call_is_traced)
 {
@@ -305,6 +322,7 @@ int main(void)
     tcase_add_test(tc, it_does_not_know);
 #else
     tcase_add_test(tc, key_thread_and_site);
+    tcase_add_test(tc, sites_with_a_name_and_with_none);
     tcase_add_test(tc, each_call_is_traced);
     tcase_add_test(tc, what_done_is_given_is_traced);
     tcase_add_test(tc, released_twice);

@@ -230,6 +230,9 @@ START_TEST(memory_outside_the_capacity)
     f.charge_overhead = false;
     f.s.count = 100000; /* costs are no bytes */
     silent(&f);
+    f.s.count = 20000;
+    f.s.capacity = 4000000; /* it is not full yet */
+    silent(&f);
 }
 END_TEST
 
@@ -316,6 +319,32 @@ START_TEST(limits_of_kinds)
 }
 END_TEST
 
+/* The one with the most that were too big is named. */
+START_TEST(limits_of_several_kinds)
+{
+    brim_cache *c = make_value_cache(1000);
+    brim_kind kinds[3] = {value_kind, value_kind, value_kind};
+    static const char *const names[] = {"once", "twice", "never"};
+    brim_entry_options e;
+    value *v = value_new(1, 1);
+
+    brim_entry_options_init(&e);
+    for (int i = 0; i < 3; i++) {
+        kinds[i].name = names[i];
+        kinds[i].ceiling = 10;
+        e.kind = &kinds[i];
+        ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(2, 1), 1, &e, NULL), BRIM_OK);
+        for (int j = 0; i < 2 && j <= i; j++)
+            ck_assert_int_eq(brim_insert_with(c, "k", 1, v, 11, &e, NULL), BRIM_TOO_BIG);
+    }
+    value_discard(v);
+    start();
+    ck_assert_uint_eq(brim_report_problems(c, keep, got), 1);
+    ck_assert_ptr_nonnull(strstr(got, "kind twice: "));
+    finish(c);
+}
+END_TEST
+
 START_TEST(limits_of_what_has_no_kind)
 {
     brim_options op = value_options(1000);
@@ -343,6 +372,7 @@ int main(void)
     tcase_add_test(tc, figures_as_large_as_can_be);
     tcase_add_test(tc, of_real_caches);
     tcase_add_test(tc, limits_of_kinds);
+    tcase_add_test(tc, limits_of_several_kinds);
     tcase_add_test(tc, limits_of_what_has_no_kind);
     return suite_run(tc);
 }

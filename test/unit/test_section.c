@@ -3,7 +3,7 @@
  * cache/section: nesting, refreshing, no memory, threads that end, and who ends a cache that was freed.
  */
 #include "cache/section.h"
-#include "support/support.h"
+#include "unit/caches.h"
 
 static brim_cache *c;
 static struct thread *t;
@@ -260,6 +260,76 @@ START_TEST(a_thread_that_ends_ends_its_sections)
 }
 END_TEST
 
+static void read_and_end(void *arg)
+{
+    (void)arg;
+    begin_reading(c);
+}
+
+/* A thread that ends looks for its sections among all caches, also such as have none. */
+START_TEST(a_thread_that_ends_beside_other_caches)
+{
+    brim_cache *other = NULL;
+    worker w;
+
+    make();
+    other = make_value_cache(100); /* the latest: found first */
+    worker_start(&w);
+    worker_do(&w, read_and_end, NULL);
+    put_and_remove(1);
+    expect_waiting(1);
+    worker_end(&w);
+    expect_waiting(0);
+    ck_assert_uint_eq(values_live(), 0);
+    brim_cache_free(other);
+    finish(c);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void read_end(void *arg)
+{
+    (void)arg;
+    brim_read_end(c);
+}
+
+/* The cache was freed, and its last two sections end at once: one of them ends it. */
+START_TEST(ended_by_one_of_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = read_end};
+        brim_key *key;
+        brim_ref *r;
+
+        make();
+        ck_assert_int_eq(put_ref(c, 1, 1, 1, &r), BRIM_OK);
+        key = brim_ref_key(r); /* keeps it for us to look at */
+        brim_release(r);
+        o.cache = c;
+        worker_start(&o.by);
+        worker_do(&o.by, read_and_end, NULL);
+        begin_reading(c);
+        brim_cache_free(c);
+        ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 0);
+        o.acted = false;
+        atom_interfere(after, other_acts, &o);
+        brim_read_end(c);
+        met = atom_has_interfered();
+        if (!o.acted)
+            worker_do(&o.by, read_end, NULL);
+        ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 1);
+        ck_assert_uint_eq(values_live(), 0);
+        ck_assert_uint_eq(gone, 0);
+        brim_key_drop(key);
+        ck_assert_uint_eq(gone, 1);
+        worker_end(&o.by);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("section");
@@ -270,5 +340,9 @@ int main(void)
     tcase_add_loop_test(tc, a_section_outlives_its_cache, 0, 2);
     tcase_add_loop_test(tc, the_last_section_ends_the_cache, 0, 4);
     tcase_add_test(tc, a_thread_that_ends_ends_its_sections);
+    tcase_add_test(tc, a_thread_that_ends_beside_other_caches);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, ended_by_one_of_two);
+#endif
     return suite_run(tc);
 }

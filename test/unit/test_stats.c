@@ -85,6 +85,8 @@ START_TEST(any_size_of_the_structure)
     for (int i = 0; i < 16; i++)
         ck_assert_uint_eq(big.more[i], 0);
     brim_stats_get_sized(c, NULL, &big.s, 0);
+    ck_assert_uint_eq(big.s.capacity, 100);
+    brim_stats_get_sized(c, NULL, NULL, sizeof big);
     finish(c);
 }
 END_TEST

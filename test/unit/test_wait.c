@@ -207,6 +207,49 @@ START_TEST(told_or_canceled)
 END_TEST
 
 /* Also where tests do not fork. */
+#ifdef BRIM_INTERFERE
+static struct { brim_wait *wait; bool canceled; } canceling;
+
+static void cancel_it(void *arg)
+{
+    (void)arg;
+    canceling.canceled = brim_wait_cancel(canceling.wait);
+}
+
+/* Canceled while its load ends: either it was in time, and nothing is told, or not. */
+START_TEST(canceled_as_it_is_told)
+{
+    bool met = true;
+    unsigned in_time = 0;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = cancel_it};
+        brim_load *l;
+        told t;
+        heap h;
+
+        o.cache = cache_on(&h, 100);
+        l = claim(o.cache, 1);
+        canceling.wait = wait_for(o.cache, 1, &t);
+        canceling.canceled = false;
+        other_begin(&o, after);
+        ck_assert_int_eq(finish_load(l, 1, 1, NULL), BRIM_OK);
+        met = other_end(&o);
+        if (canceling.canceled)
+            told_nothing(&t);
+        else
+            told_got(&t, 1, true);
+        in_time += canceling.canceled;
+        ck_assert_uint_eq(brim_pinned(o.cache), 0);
+        ck_assert(!brim_wait_cancel(canceling.wait));
+        no_loads(o.cache, 1);
+        finish_on(o.cache, &h);
+    }
+    ck_assert_uint_gt(in_time, 0);
+}
+END_TEST
+#endif
+
 static void begin_anew(void)
 {
     memset(order, 0, sizeof order);
@@ -223,5 +266,8 @@ int main(void)
     tcase_add_test(tc, told_in_the_order_in_which_they_came);
     tcase_add_loop_test(tc, a_record_is_free_when_done_is_called, 0, 3);
     tcase_add_test(tc, told_or_canceled);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, canceled_as_it_is_told);
+#endif
     return suite_run(tc);
 }

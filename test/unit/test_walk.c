@@ -58,6 +58,8 @@ START_TEST(remove_if)
     brim_cache *c = filled(4);
     brim_ref *held = brim_find(c, BRIM_KEY((uint64_t){7}));
 
+    ck_assert_uint_eq(brim_remove_if(NULL, is_odd, NULL), 0);
+    ck_assert_uint_eq(brim_remove_if(c, NULL, NULL), 0);
     ck_assert_uint_eq(brim_remove_if(c, is_odd, NULL), N / 2);
     ck_assert_uint_eq(brim_count(c), N / 2);
     for (uint64_t key = 0; key < N; key++)
