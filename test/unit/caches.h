@@ -6,6 +6,7 @@
 #define TEST_UNIT_CACHES_H
 #include "cache/cache.h"
 #include "cache/load.h"
+#include "cache/pins.h"
 #include "cache/wait.h"
 #include "support/loads.h"
 #include "support/support.h"
@@ -98,6 +99,7 @@ static inline void other_acts(void *arg)
     struct other *o = arg;
     bool free = lock_is_free(&o->cache->kind_lock) && lock_is_free(&o->cache->limbo.lock) && lock_is_free(waits_lock());
 
+    free = free && (pins_lock() == NULL || lock_is_free(pins_lock()));
     free = free && !(o->outside && atom_load_relaxed(&thread_self()->reader.epoch) != 0);
     for (unsigned i = 0; i < o->cache->shard_count; i++)
         free = free && lock_is_free(&o->cache->shards[i].lock);

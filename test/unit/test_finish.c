@@ -262,6 +262,124 @@ START_TEST(a_loaders_load_ends_by_its_return)
 }
 END_TEST
 
+static void finish_one(void *arg)
+{
+    brim_ref *r;
+
+    EXPECT(finish_load(arg, 1, 5, &r) == BRIM_OK);
+    EXPECT(id_of(r) == 1);
+    brim_release(r);
+}
+
+START_TEST(by_a_thread_that_shares_its_record)
+{
+    c = cache_on(&h, 100);
+    as_shared(finish_one, claim(c, 1));
+    ck_assert_uint_eq(found_id(c, 1), 1);
+    no_loads(c, 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(of_more_than_any_cost)
+{
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(finish_load(claim(c, 1), 1, SIZE_MAX / 2 + 1, &r), BRIM_TOO_BIG);
+    ck_assert_uint_eq(id_of(r), 1);
+    ck_assert_uint_eq(stats_of(c).uncharged, SIZE_MAX / 2 + 1);
+    ck_assert_uint_eq(brim_used(c), 0);
+    brim_release(r);
+    no_loads(c, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(canceled_by_what_is_no_key)
+{
+    c = cache_on(&h, 100);
+    ck_assert(!brim_load_cancel(NULL, "k", 1));
+    ck_assert(!brim_load_cancel(c, NULL, 1));
+    ck_assert(!brim_load_cancel(c, "k", 1));
+    finish_on(c, &h);
+}
+END_TEST
+
+/* A loader's load is no other thread's either. */
+static void end_anothers(void *arg)
+{
+    struct brim_load *l = arg;
+
+#ifdef BRIM_TRACE_REFS
+    EXPECT(brim_load_finish(l, NULL, 1, NULL) == BRIM_INVALID); /* never given out */
+    pins_note(l->cache, l, true, NULL);
+#endif
+    EXPECT(brim_load_finish(l, NULL, 1, NULL) == BRIM_INVALID);
+}
+
+static void have_it_ended(void *arg)
+{
+    worker w;
+
+    (void)arg;
+    worker_start(&w);
+    worker_do(&w, end_anothers, brim_load_current());
+    worker_end(&w);
+}
+
+START_TEST(a_loaders_load_is_nobody_elses)
+{
+    maker m = {.id = 1, .cost = 5, .during = have_it_ended};
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    brim_set_debug_hook(hear, NULL);
+    ck_assert_int_eq(get(c, 1, &m, &r), BRIM_OK);
+    brim_set_debug_hook(NULL, NULL);
+    ck_assert_uint_eq(id_of(r), 1);
+    brim_release(r);
+    no_loads(c, 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+static unsigned unused_calls;
+
+static void count_unused(void *arg)
+{
+    (void)arg;
+    unused_calls++;
+}
+
+/* The cache was freed, and the kind told that it is unused; the user comes back with it, and is told again. */
+START_TEST(with_a_kind_that_was_told_unused)
+{
+    brim_kind other = value_kind;
+    brim_entry_options e = entry_defaults();
+    value *v = value_new(1, 5);
+    struct kind *k;
+    brim_load *l;
+    brim_ref *r;
+
+    other.unused = count_unused;
+    unused_calls = 0;
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(kind_get(c, &other, &k), BRIM_OK);
+    l = claim(c, 1);
+    brim_cache_free(c);
+    ck_assert_uint_eq(unused_calls, 1);
+    e.kind = &other;
+    ck_assert_int_eq(brim_load_finish_with(l, v, 5, &e, &r), BRIM_CANCELED);
+    ck_assert_uint_eq(id_of(r), 1);
+    ck_assert_uint_eq(unused_calls, 1);
+    brim_release(r);
+    ck_assert_uint_eq(unused_calls, 2);
+    ck_assert(!value_alive(v, 1));
+    ck_assert_uint_eq(atomic_load(&h.blocks), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("finish");
@@ -274,5 +392,10 @@ int main(void)
     tcase_add_test(tc, a_failure_is_remembered_from_now_or_for_ever);
     tcase_add_test(tc, wanted_until_its_group_is_invalid);
     tcase_add_loop_test(tc, a_loaders_load_ends_by_its_return, 0, 2);
+    tcase_add_test(tc, by_a_thread_that_shares_its_record);
+    tcase_add_test(tc, of_more_than_any_cost);
+    tcase_add_test(tc, canceled_by_what_is_no_key);
+    tcase_add_test(tc, a_loaders_load_is_nobody_elses);
+    tcase_add_test(tc, with_a_kind_that_was_told_unused);
     return suite_run(tc);
 }

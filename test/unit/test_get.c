@@ -193,6 +193,151 @@ START_TEST(the_count_of_a_key_becomes_one_of_the_new)
 }
 END_TEST
 
+/* ---- Threads that end, and others that act, in the midst of it */
+
+static void exit_in_it(void *arg)
+{
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static void get_and_end(void *arg)
+{
+    maker m = {.id = 1, .during = exit_in_it};
+    brim_ref *r;
+
+    (void)arg;
+    (void)get(c, 1, &m, &r);
+}
+
+static void *end_as_shared(void *arg)
+{
+    as_shared(get_and_end, arg);
+    return NULL;
+}
+
+START_TEST(a_thread_ends_that_shares_its_record)
+{
+    pthread_t thread;
+    maker m = {.id = 2, .cost = 1};
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_as_shared, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    no_loads(c, 0);
+    ck_assert_int_eq(get_key(1, &m), BRIM_OK);
+    no_loads(c, 1);
+    finish_on(c, &h);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static struct { unsigned then; struct other first, second; brim_ref *held; } steps;
+
+static void replace_it(void *arg)
+{
+    (void)arg;
+    EXPECT(put(c, 1, 2, 1) == BRIM_OK);
+}
+
+static void release_it(void *arg)
+{
+    (void)arg;
+    brim_release(steps.held);
+}
+
+/* One after the other, ${steps.then} operations apart. */
+static void both_act(void *arg)
+{
+    (void)arg;
+    other_acts(&steps.first);
+    if (steps.first.acted)
+        atom_interfere(steps.then, other_acts, &steps.second);
+}
+
+/* What the look-up holds leaves, and then its last other hold goes: the hit is the new one, and the old one is ended. */
+START_TEST(replaced_and_released_while_it_looks)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        for (steps.then = 0; steps.then < 8; steps.then++) {
+            maker m = {.status = 9};
+            brim_ref *r;
+            bool released;
+
+            c = cache_on(&h, 100);
+            ck_assert_int_eq(put_ref(c, 1, 1, 1, &steps.held), BRIM_OK);
+            steps.first = (struct other){.cache = c, .act = replace_it};
+            steps.second = (struct other){.cache = c, .act = release_it};
+            worker_start(&steps.first.by);
+            worker_start(&steps.second.by);
+            atom_interfere(after, both_act, NULL);
+            ck_assert_int_eq(get(c, 1, &m, &r), BRIM_OK);
+            met = atom_has_interfered() || steps.first.acted;
+            released = steps.second.acted;
+            worker_end(&steps.first.by);
+            worker_end(&steps.second.by);
+            ck_assert_uint_eq(runs_of(&m), 0);
+            ck_assert(id_of(r) == 1 || (id_of(r) == 2 && steps.first.acted));
+            brim_release(r);
+            if (!released)
+                brim_release(steps.held);
+            ck_assert_uint_eq(values_live(), 1);
+            ck_assert_uint_eq(brim_pinned(c), 0);
+            ck_assert_uint_eq(brim_used(c), 1);
+            finish_on(c, &h);
+        }
+    }
+}
+END_TEST
+
+static void free_it(void *arg)
+{
+    (void)arg;
+    brim_cache_free(c);
+}
+
+/* The cache is freed while a get is at it that only a key keeps alive: no load is begun that nobody ends. */
+START_TEST(freed_while_it_begins)
+{
+    bool met = true;
+    unsigned canceled = 0;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = free_it, .outside = true};
+        maker m = {.id = 2, .cost = 1};
+        brim_kind own = value_kind;
+        brim_entry_options e = entry_defaults();
+        brim_ref *r;
+        brim_key *key;
+        brim_status s;
+
+        c = cache_on(&h, 100);
+        e.kind = &own;
+        ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 1), 1, &e, &r), BRIM_OK);
+        key = brim_ref_key(r);
+        brim_release(r);
+        ck_assert(brim_key_remove(key));
+        o.cache = c;
+        other_begin(&o, after);
+        s = brim_key_get(&key, make_value, &m, &r);
+        met = other_end(&o);
+        ck_assert(s == BRIM_OK || (s == BRIM_CANCELED && o.acted));
+        ck_assert(s == BRIM_OK || r == NULL);
+        canceled += s == BRIM_CANCELED;
+        brim_release(r);
+        brim_key_drop(key);
+        if (!o.acted)
+            brim_cache_free(c);
+        ck_assert_uint_eq(values_live(), 0);
+        ck_assert_uint_eq(atomic_load(&h.blocks), 0);
+    }
+    ck_assert_uint_gt(canceled, 0);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("get");
@@ -203,5 +348,10 @@ int main(void)
     tcase_add_test(tc, bad_arguments);
     tcase_add_test(tc, hits_misses_and_holds);
     tcase_add_test(tc, the_count_of_a_key_becomes_one_of_the_new);
+    tcase_add_test(tc, a_thread_ends_that_shares_its_record);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, replaced_and_released_while_it_looks);
+    tcase_add_test(tc, freed_while_it_begins);
+#endif
     return suite_run(tc);
 }

@@ -222,6 +222,141 @@ START_TEST(all_threads_get_the_same)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static brim_kind ours, theirs;
+
+static brim_status theirs_got;
+
+static void get_theirs(void *arg)
+{
+    struct kind *k;
+
+    theirs_got = kind_get(arg, &theirs, &k);
+}
+
+/* Another thread brings a kind meanwhile: the same, or one that takes the slot that was chosen, or the room for floors. */
+START_TEST(kinds_that_come_at_once)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = get_theirs, .arg = c};
+        struct kind *k = NULL, *there;
+        bool both;
+        brim_status s;
+
+        ours.floor = theirs.floor = _i == 0 ? 0 : 60;
+        other_begin(&o, after);
+        s = kind_get(c, &ours, &k);
+        met = other_end(&o);
+        there = kind_look_up(c, &theirs);
+        both = s == BRIM_OK && there != NULL;
+        ck_assert_int_eq(there != NULL, o.acted && theirs_got == BRIM_OK);
+        ck_assert_ptr_eq(kind_look_up(c, &ours), s == BRIM_OK ? k : NULL);
+        ck_assert_int_eq(both, o.acted && _i == 0);
+        ck_assert(s == BRIM_OK || (s == BRIM_INVALID && there != NULL));
+        check_slots(c, both ? 3 : 2);
+        finish(c);
+    }
+}
+END_TEST
+
+/* ---- Numbers */
+
+static struct kind nobody;
+
+/* Take all numbers that are free among the first ${chunks} chunks, or give them back. */
+static void fill_table(unsigned chunks, bool take)
+{
+    for (unsigned at = 0; at < chunks; at++) {
+        struct kind_chunk *chunk = atom_load_acquire(&kind_table.chunk[at]);
+        for (unsigned j = 0; chunk != NULL && j < KIND_CHUNK; j++)
+            if (atom_load_relaxed(&chunk->kind[j]) == (take ? NULL : &nobody))
+                atom_store_relaxed(&chunk->kind[j], take ? &nobody : NULL);
+    }
+}
+
+static unsigned chunks_made(void)
+{
+    unsigned n = 0;
+
+    while (atom_load_acquire(&kind_table.chunk[n]) != NULL)
+        n++;
+    return n;
+}
+
+/* As if nobody had ever wanted it. */
+static void unmake_chunk(unsigned at)
+{
+    struct kind_chunk *chunk = atom_load_acquire(&kind_table.chunk[at]);
+
+    atom_store_release(&kind_table.chunk[at], NULL);
+    mem_free(&mem_default, chunk, sizeof *chunk, 128);
+}
+
+/* In another cache, so that both want a number, and perhaps a chunk for it, and no more. */
+START_TEST(numbers_that_are_claimed_at_once)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100), *other = make_value_cache(100);
+        struct other o = {.cache = c, .act = get_theirs, .arg = other};
+        unsigned chunks = chunks_made();
+        struct kind *k = NULL;
+
+        ours.floor = theirs.floor = 0;
+        if (_i != 0)
+            fill_table(chunks, true);
+        other_begin(&o, after);
+        ck_assert_int_eq(kind_get(c, &ours, &k), BRIM_OK);
+        met = other_end(&o);
+        ck_assert_uint_eq(chunks_made(), chunks + (_i != 0));
+        if (o.acted)
+            ck_assert_uint_ne(kind_look_up(other, &theirs)->number, k->number);
+        fill_table(chunks, false);
+        finish(other);
+        finish(c);
+        if (_i != 0)
+            unmake_chunk(chunks);
+    }
+}
+END_TEST
+
+static void claim_number(void *arg)
+{
+    struct kind *k = arg;
+    struct kind_chunk *chunk = atom_load_acquire(&kind_table.chunk[0]);
+
+    for (uint32_t j = 0; k->next == NULL && j < KIND_CHUNK; j++)
+        if (atom_load_relaxed(&chunk->kind[j]) == NULL)
+            atom_store_relaxed(&chunk->kind[j], &nobody); /* all that are free */
+    k->next = k;
+}
+
+/* The number that it has seen free is another's by then. */
+START_TEST(a_number_that_is_taken_first)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct kind mark = {.next = NULL}, *k = NULL;
+        struct entry e = {.kind_flags = 0};
+
+        atom_interfere(after, claim_number, &mark);
+        ck_assert_int_eq(kind_get(c, &ours, &k), BRIM_OK);
+        met = atom_has_interfered();
+        e.kind_flags = k->number << 8;
+        ck_assert_ptr_eq(kind_of(&e), k);
+        fill_table(1, false);
+        finish(c);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("kind");
@@ -235,5 +370,10 @@ int main(void)
     tcase_add_test(tc, sums_of_all_parts);
     tcase_add_test(tc, without_memory_for_a_record);
     tcase_add_test(tc, all_threads_get_the_same);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, kinds_that_come_at_once, 0, 2);
+    tcase_add_loop_test(tc, numbers_that_are_claimed_at_once, 0, 2);
+    tcase_add_test(tc, a_number_that_is_taken_first);
+#endif
     return suite_run(tc);
 }

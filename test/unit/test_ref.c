@@ -2,7 +2,7 @@
  *
  * cache/ref: what a ref tells, its cost, its end.
  */
-#include "support/support.h"
+#include "unit/caches.h"
 
 START_TEST(null_is_harmless)
 {
@@ -115,6 +115,46 @@ START_TEST(release_with)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static brim_ref *costing;
+
+static void set_to_9(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_ref_set_cost(costing, 9) == BRIM_OK);
+}
+
+/* Two who change a cost, charged or not: one after the other, and all sums agree. */
+START_TEST(the_cost_is_set_by_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = set_to_9, .outside = true};
+        size_t to = _i / 2 == 0 ? 7 : 12, cost;
+
+        if (_i % 2 == 0)
+            ck_assert_int_eq(put_ref(c, 1, 1, 5, &costing), BRIM_OK);
+        else
+            ck_assert_int_eq(brim_wrap(c, value_new(1, 5), 5, NULL, &costing), BRIM_OK);
+        ((value *)brim_ref_value(costing))->cost = 9; /* to be expected in the end */
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_ref_set_cost(costing, to), BRIM_OK);
+        met = other_end(&o);
+        cost = brim_ref_cost(costing);
+        ck_assert(cost == to || (cost == 9 && o.acted));
+        ck_assert_uint_eq(brim_used(c), _i % 2 == 0 ? cost : 0);
+        ck_assert_uint_eq(brim_pinned(c), _i % 2 == 0 ? cost : 0);
+        ck_assert_uint_eq(stats_of(c).uncharged, _i % 2 == 0 ? 0 : cost);
+        ck_assert_int_eq(brim_ref_set_cost(costing, 9), BRIM_OK);
+        brim_release(costing);
+        finish(c);
+    }
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("ref");
@@ -124,5 +164,8 @@ int main(void)
     tcase_add_loop_test(tc, the_cost_changes, 0, 2);
     tcase_add_test(tc, the_cost_of_what_has_left);
     tcase_add_test(tc, release_with);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, the_cost_is_set_by_two, 0, 4);
+#endif
     return suite_run(tc);
 }
