@@ -96,6 +96,7 @@ void lock_acquire_counted(struct lock *l, uint64_t *waits, uint64_t *wait_ns)
 
 void lock_acquire_same_rank(struct lock *l)
 {
+    atom_yield();
     pthread_mutex_lock(&l->m);
 }
 
@@ -127,6 +128,7 @@ void lock_acquire(struct lock *l)
 
 void lock_acquire_same_rank(struct lock *l)
 {
+    atom_yield();
     check_rank(l->rank + 1u);
     take(l);
 }

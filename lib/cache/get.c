@@ -119,7 +119,7 @@ __attribute__((flatten)) brim_status brim_get(brim_cache *c, const void *key, si
     e = find_hit(c, by, hash, key, key_len, &last);
     if (unlikely(e == NULL)) {
         brim_status status = get_plain(c, by, hash, key, key_len, &last, loader, arg, out);
-        pins_out(out);
+        (void)pins_ref(*out);
         return status;
     }
     *out = pins_ref(ref_of(e));
@@ -148,7 +148,7 @@ brim_status brim_get_with(brim_cache *c, const void *key, size_t key_len, const 
     else if (status == BRIM_OK)
         *out = ref_of(r.result);
     dispose_lasts(&last);
-    pins_out(out);
+    (void)pins_ref(*out);
     return status;
 }
 
@@ -183,7 +183,7 @@ brim_status brim_key_get(brim_key **key, brim_loader *loader, void *arg, brim_re
     request_key(&r, bytes, len, hash_bytes(&r.cache->hash, bytes, len));
     status = get_missed(&r, &last, loader, arg, out);
     if (status == BRIM_OK) {
-        pins_out(out);
+        (void)pins_ref(*out);
         *key = brim_ref_key(*out);
         brim_key_drop(key_of(e));
     }

@@ -194,6 +194,6 @@ void groups_drop(struct entry *e)
 {
     struct extra_groups *g = extra_groups_of(e);
 
-    for (uint64_t i = 0; g != NULL && i < g->count; i++)
+    for (uint64_t i = 0; i < g->count; i++)
         drop(group_of(g->member[i].group));
 }

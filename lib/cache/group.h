@@ -31,7 +31,7 @@ bool groups_raised_since(const struct extra *x, uint64_t time);
 
 /*
  * groups_count(x), groups_drop(e):
- * One entry more names those of ${x}; ${e}, one that did, is about to be freed.
+ * One entry more names those of ${x}; ${e}, which did, is about to be freed.
  */
 void groups_count(const struct extra *x);
 void groups_drop(struct entry *e);

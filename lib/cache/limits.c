@@ -96,10 +96,10 @@ static brim_status evict_above(struct brim_cache *c, struct kind *k)
     size_t above, waiting;
 
     dispose_waiting(c, NULL);
-    above = limit_above(&k->limit, 0);
+    above = limit_counts(&k->limit) ? limit_above(&k->limit, 0) : 0;
     waiting = kind_waiting(k);
     above -= above < waiting ? above : waiting;
-    if (above > 0 && limit_counts(&k->limit) && !dispose_is_under_way())
+    if (above > 0 && !dispose_is_under_way())
         (void)admit_evict(c, caller_of(c), above, k);
     return limit_counts(&k->limit) && limit_above(&k->limit, 0) > 0 ? BRIM_FULL : BRIM_OK;
 }

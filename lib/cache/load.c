@@ -311,10 +311,9 @@ static brim_status ask_once(struct request *r, bool *again)
     case SHARD_FAILED:
         request_reason(r, r->ask.reason);
         return BRIM_FAILED;
-    case SHARD_CLOSED:
+    default: /* SHARD_CLOSED */
         return BRIM_CANCELED;
     }
-    return status;
 }
 
 /* In the child of a fork: what the loads of vanished threads leave to do. */

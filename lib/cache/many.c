@@ -189,7 +189,8 @@ size_t brim_find_many(brim_cache *c, const brim_bytes keys[], size_t n, brim_ref
 {
     size_t hits = many_find(c, keys, n, refs);
 
-    pins_refs(refs, n);
+    if (refs != NULL)
+        pins_refs(refs, n);
     return hits;
 }
 
@@ -198,7 +199,8 @@ size_t brim_find_fixed(brim_cache *c, const void *keys, size_t key_len, size_t s
     struct many m = {.cache = c, .at = keys, .len = key_len, .stride = stride, .n = n, .refs = refs};
     size_t hits = find_all(&m);
 
-    pins_refs(refs, n);
+    if (refs != NULL)
+        pins_refs(refs, n);
     return hits;
 }
 

@@ -124,7 +124,7 @@ static void write_site(FILE *file, const void *site)
 {
     Dl_info info;
 
-    if (dladdr(site, &info) == 0 || info.dli_fname == NULL) {
+    if (dladdr(site, &info) == 0) {
         fprintf(file, "%p\n", site);
         return;
     }

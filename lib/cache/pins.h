@@ -42,7 +42,7 @@ struct lock *pins_lock(void);
 /* What a call has put into ${n} places. */
 #define pins_refs(refs, n)                                                                                        \
     do {                                                                                                          \
-        for (size_t pins_i = 0; (refs) != NULL && pins_i < (n); pins_i++)                                         \
+        for (size_t pins_i = 0; pins_i < (n); pins_i++)                                                           \
             (void)pins_ref((refs)[pins_i]);                                                                       \
     } while (0)
 
@@ -55,7 +55,7 @@ struct lock *pins_lock(void);
             pins_load((c), *(load));                                                                              \
     } while (0)
 
-/* What a call with a status and an out-parameter has given. */
-#define pins_out(out) ((out) != NULL && *(out) != NULL ? (void)pins_ref(*(out)) : (void)0)
+/* What a call with a status and an out-parameter, which may be NULL, has given. */
+#define pins_out(out) ((out) != NULL ? (void)pins_ref(*(out)) : (void)0)
 
 #endif

@@ -2,6 +2,8 @@
  *
  * cache/load: a load's memory and reservation, at whatever allocation memory ends, and requests.
  */
+#include <sched.h>
+
 #include "unit/caches.h"
 
 enum { KEY_LEN = 300 /* so that each entry is an allocation of its own */, CALLS_MOST = 40 };
@@ -310,6 +312,70 @@ START_TEST(all_are_overtaken_and_failures_forgotten)
 }
 END_TEST
 
+#ifdef BRIM_INTERFERE
+static struct { brim_cache *cache; brim_load *load; worker ends; } late;
+
+static bool somebody_waits(struct brim_load *l)
+{
+    struct shard *sh = cache_shard(l->cache, hash_place(l->hash));
+    bool waits;
+
+    lock_acquire(&sh->lock);
+    waits = l->flight.refs > 1;
+    lock_release(&sh->lock);
+    return waits;
+}
+
+static void end_late(void *arg)
+{
+    while (!somebody_waits(arg))
+        (void)sched_yield();
+    brim_load_fail(arg, 3);
+}
+
+/* A load that another call overtakes: who asks now waits for its end, and then asks anew. */
+static void claim_and_overtake(void *arg)
+{
+    uint64_t key = 1;
+    brim_ref *none;
+
+    (void)arg;
+    if (brim_claim(late.cache, BRIM_KEY(key), 0, &none, &late.load) != BRIM_CLAIMED)
+        return;
+    EXPECT(put(late.cache, key, 1, 1) == BRIM_OK);
+    EXPECT(brim_remove(late.cache, BRIM_KEY(key)));
+    worker_begin(&late.ends, end_late, late.load);
+}
+
+START_TEST(late_for_a_load_that_was_begun_meanwhile)
+{
+    bool met = true;
+    unsigned waited = 0;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = claim_and_overtake};
+        uint64_t key = 1;
+        brim_load *own;
+        brim_ref *none;
+        heap h;
+
+        late.cache = o.cache = cache_on(&h, 100);
+        late.load = NULL;
+        worker_start(&late.ends);
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_claim(o.cache, BRIM_KEY(key), -1, &none, &own), BRIM_CLAIMED);
+        met = other_end(&o);
+        worker_end(&late.ends);
+        brim_load_fail(own, 1);
+        waited += late.load != NULL;
+        no_loads(o.cache, 0);
+        finish_on(o.cache, &h);
+    }
+    ck_assert_uint_gt(waited, 1);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("load");
@@ -323,5 +389,8 @@ int main(void)
     tcase_add_test(tc, options_are_taken_over);
     tcase_add_test(tc, nested_time_is_counted_of_the_innermost);
     tcase_add_test(tc, all_are_overtaken_and_failures_forgotten);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, late_for_a_load_that_was_begun_meanwhile);
+#endif
     return suite_run(tc);
 }
