@@ -178,8 +178,11 @@ brim_status kind_get(struct brim_cache *c, const brim_kind *user, struct kind **
     while ((*out = kind_look_up(c, user)) == NULL) {
         struct kind *k;
 
-        if ((status = validate(c, user)) != BRIM_OK)
-            return status;
+        if ((status = validate(c, user)) != BRIM_OK) {
+            if (kind_look_up(c, user) == NULL) /* else another thread has brought it, and its own floor does not fit twice */
+                return status;
+            continue;
+        }
         if ((k = kind_new(c, user)) == NULL)
             return BRIM_NOMEM;
         if (push_new(c, k) != NULL)

@@ -167,6 +167,48 @@ START_TEST(handlers_may_be_there_twice)
 }
 END_TEST
 
+static struct { pid_t child; unsigned calls; bool turn; } own;
+
+static void fork_within(const void *key, size_t len, void *v, size_t cost, brim_cause cause, void *arg)
+{
+    (void)key, (void)len, (void)v, (void)cost, (void)arg;
+    if (cause != BRIM_EVICTED || own.calls++ != 1)
+        return;
+    EXPECT(reserved() > 0); /* by the first victim, which is destroyed */
+    atom_store_relaxed(&c->turn, thread_self());
+    own.child = fork();
+    own.turn = atom_load_relaxed(&c->turn) == thread_self();
+    atom_store_relaxed(&c->turn, NULL);
+}
+
+/* In a listener, as room is made: the child goes on with it, and keeps what was reserved and whose turn it is. */
+START_TEST(in_an_admission_of_its_own)
+{
+    brim_kind kind = {.size = sizeof kind, .removed = fork_within, .floor = 10};
+    brim_options o = value_options(100);
+    int status = 0;
+    bool well;
+
+    o.kind = &kind;
+    c = make_cache(&o);
+    own.child = -1;
+    own.calls = 0;
+    for (uint64_t key = 0; key < 10; key++)
+        ck_assert_int_eq(brim_insert(c, BRIM_KEY(key), NULL, 10, NULL), BRIM_OK);
+    well = brim_insert(c, BRIM_KEY((uint64_t){10}), NULL, 50, NULL) == BRIM_OK && own.turn && reserved() == 0 &&
+           brim_used(c) == 10 * (10 - own.calls) + 50 && kind_used(c->default_kind) == brim_used(c) &&
+           tally_amount(&c->default_kind->values) == brim_used(c) && brim_check(c, stderr);
+    if (own.child == 0)
+        _exit(well ? CHILD_OK : 1);
+    ck_assert(well);
+    ck_assert_int_gt(own.child, 0);
+    ck_assert_int_eq(waitpid(own.child, &status, 0), own.child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), CHILD_OK);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("fork");
@@ -175,5 +217,6 @@ int main(void)
     tcase_add_test(tc, destructors_of_others);
     tcase_add_test(tc, all_caches_are_on_the_list);
     tcase_add_test(tc, handlers_may_be_there_twice);
+    tcase_add_test(tc, in_an_admission_of_its_own);
     return suite_run(tc);
 }

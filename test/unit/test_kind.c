@@ -234,6 +234,33 @@ static void get_theirs(void *arg)
     theirs_got = kind_get(arg, &theirs, &k);
 }
 
+static void get_ours(void *arg)
+{
+    struct kind *k;
+
+    EXPECT(kind_get(arg, &ours, &k) == BRIM_OK);
+}
+
+START_TEST(the_same_kind_that_comes_twice)
+{
+    bool met = true;
+
+    ours.floor = 60;
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = get_ours, .arg = c};
+        struct kind *k = NULL;
+
+        other_begin(&o, after);
+        ck_assert_int_eq(kind_get(c, &ours, &k), BRIM_OK);
+        met = other_end(&o);
+        ck_assert_ptr_eq(kind_look_up(c, &ours), k);
+        check_slots(c, 2);
+        finish(c);
+    }
+}
+END_TEST
+
 /* Another thread brings a kind meanwhile: the same, or one that takes the slot that was chosen, or the room for floors. */
 START_TEST(kinds_that_come_at_once)
 {
@@ -371,6 +398,7 @@ int main(void)
     tcase_add_test(tc, without_memory_for_a_record);
     tcase_add_test(tc, all_threads_get_the_same);
 #ifdef BRIM_INTERFERE
+    tcase_add_test(tc, the_same_kind_that_comes_twice);
     tcase_add_loop_test(tc, kinds_that_come_at_once, 0, 2);
     tcase_add_loop_test(tc, numbers_that_are_claimed_at_once, 0, 2);
     tcase_add_test(tc, a_number_that_is_taken_first);

@@ -293,6 +293,37 @@ START_TEST(promised_to_two)
 }
 END_TEST
 
+static brim_kind brought;
+
+static void bring_it(void *arg)
+{
+    struct kind *x;
+
+    (void)arg;
+    EXPECT(kind_get(c, &brought, &x) == BRIM_OK);
+}
+
+/* The first value of a kind comes while its limits are set: its own floor does not stand in its way. */
+START_TEST(set_while_another_brings_the_kind)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = bring_it, .outside = true};
+
+        make();
+        brought = value_kind;
+        brought.floor = CAPACITY / 10 * 6;
+        o.cache = c;
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_kind_set_limits(c, &brought, CAPACITY / 10 * 7, 0), BRIM_OK);
+        met = other_end(&o);
+        ck_assert_uint_eq(atom_load_relaxed(&kind_look_up(c, &brought)->limit.floor), CAPACITY / 10 * 7);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+
 static void limit_it(void *arg)
 {
     (void)arg;
@@ -335,6 +366,7 @@ int main(void)
     tcase_add_test(tc, lowered_in_a_destructor);
 #ifdef BRIM_INTERFERE
     tcase_add_test(tc, promised_to_two);
+    tcase_add_test(tc, set_while_another_brings_the_kind);
     tcase_add_test(tc, begun_by_two);
 #endif
     return suite_run(tc);

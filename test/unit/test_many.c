@@ -131,6 +131,7 @@ START_TEST(no_keys_no_cache_no_place)
     ck_assert_ptr_eq(values[5], junk);
     ck_assert_uint_eq(brim_find_many(c, bytes, 3, NULL), 0);
     ck_assert_uint_eq(brim_peek_many(c, bytes, 3, NULL), 0);
+    ck_assert_uint_eq(brim_find_fixed(c, keys, 8, 8, 3, NULL), 0);
     ck_assert_uint_eq(brim_key_find_many(NULL, 3, NULL), 0);
     brim_release_many(NULL, 3);
     expect_counts(0, 0);
