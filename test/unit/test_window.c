@@ -12,7 +12,7 @@ enum { ROUNDS = 4000, THREADS = 4 };
 
 static struct {
     gate inside;
-    atomic_bool leaving;
+    atomic_bool leaving, closed;
 } open_window;
 
 static void stay_inside(unsigned id, void *arg)
@@ -33,6 +33,7 @@ static void close_gate(unsigned id, void *arg)
     (void)arg;
     window_close_gate();
     EXPECT(atomic_load(&open_window.leaving));
+    atomic_store(&open_window.closed, true);
     window_open_gate();
 }
 
@@ -41,11 +42,12 @@ START_TEST(an_open_window_is_waited_for)
     crew inside, closes;
 
     atomic_store(&open_window.leaving, false);
+    atomic_store(&open_window.closed, false);
     gate_init(&open_window.inside);
     crew_start(&inside, 1, stay_inside, NULL);
     gate_wait_reached(&open_window.inside);
     crew_start(&closes, 1, close_gate, NULL);
-    while (atom_load_relaxed(&window_gate.closed) == 0)
+    while (atom_load_relaxed(&window_gate.closed) == 0 && !atomic_load(&open_window.closed))
         sched_yield();
     gate_open(&open_window.inside);
     crew_join(&inside);
