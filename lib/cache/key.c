@@ -91,14 +91,12 @@ brim_key *brim_slot_load(brim_slot *s)
     section_enter(t);
     e = slot_load_key(slot_of(s));
     section_leave(t);
-    return e != NULL ? key_of(e) : NULL;
+    return key_of(e);
 }
 
 brim_key *brim_slot_exchange(brim_slot *s, brim_key *key)
 {
-    struct entry *e = slot_exchange(slot_of(s), entry_of_key(key));
-
-    return e != NULL ? key_of(e) : NULL;
+    return key_of(slot_exchange(slot_of(s), entry_of_key(key)));
 }
 
 void brim_slot_store(brim_slot *s, brim_key *key)

@@ -52,7 +52,7 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), done;
     struct caller by = caller_of(c);
     size_t old = entry_cost(e), reserved = charged && charge > old ? charge - old : 0, more;
-    struct admission a = {.cache = c, .by = by, .charge = reserved, .expected = e, .kind = charged ? kind_of(e) : NULL};
+    struct admission a = {.cache = c, .by = by, .charge = reserved, .expected = e, .kind = kind_of(e)};
 
     *status = BRIM_OK;
     if (reserved > 0 && admit(&a) != BRIM_OK) {

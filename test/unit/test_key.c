@@ -2,7 +2,9 @@
  *
  * cache/key: handles and slots.
  */
-#include "support/support.h"
+#include "unit/caches.h"
+
+static heap h;
 
 static brim_key *key_of_new(brim_cache *c, uint64_t id)
 {
@@ -35,7 +37,7 @@ END_TEST
 
 START_TEST(copy_assign_swap)
 {
-    brim_cache *c = make_value_cache(100);
+    brim_cache *c = cache_on(&h, 100);
     brim_key *a = key_of_new(c, 1), *b = key_of_new(c, 2), *k = brim_key_copy(a);
 
     ck_assert(brim_key_equal(a, k));
@@ -52,13 +54,13 @@ START_TEST(copy_assign_swap)
     brim_key_drop(a);
     brim_key_drop(b);
     brim_key_drop(k);
-    finish(c);
+    finish_on(c, &h); /* no key keeps it */
 }
 END_TEST
 
 START_TEST(replace_renews_the_key)
 {
-    brim_cache *c = make_value_cache(100);
+    brim_cache *c = cache_on(&h, 100);
     uint64_t name = 5;
     brim_key *key, *old;
     value *v = value_new(3, 1);
@@ -82,29 +84,36 @@ START_TEST(replace_renews_the_key)
     value_discard(v);
     brim_key_drop(old);
     brim_key_drop(key);
-    finish(c);
+    finish_on(c, &h); /* no key keeps it */
 }
 END_TEST
 
 START_TEST(slots_own_a_count)
 {
-    brim_cache *c = make_value_cache(100);
+    brim_cache *c = cache_on(&h, 100);
     brim_key *a = key_of_new(c, 1), *b = key_of_new(c, 2), *k;
     brim_slot slot = BRIM_SLOT_INIT;
+    uint64_t state;
 
     ck_assert_ptr_null(brim_slot_load(&slot));
+    brim_slot_init(&slot, brim_key_copy(b));
+    k = brim_slot_load(&slot);
+    ck_assert(brim_key_equal(k, b));
+    brim_key_drop(k);
     brim_slot_store(&slot, brim_key_copy(a));
     k = brim_slot_load(&slot);
     ck_assert(brim_key_equal(k, a));
     brim_key_drop(k);
+    state = atom_load_relaxed(&entry_of_key(b)->state);
     ck_assert(!brim_slot_compare_exchange(&slot, b, b));
+    ck_assert_uint_eq(atom_load_relaxed(&entry_of_key(b)->state), state); /* nothing was given or taken */
     ck_assert(brim_slot_compare_exchange(&slot, a, brim_key_copy(b)));
     k = brim_slot_exchange(&slot, NULL);
     ck_assert(brim_key_equal(k, b));
     brim_key_drop(k);
     brim_key_drop(a);
     brim_key_drop(b);
-    finish(c);
+    finish_on(c, &h); /* no key keeps it */
 }
 END_TEST
 

@@ -115,6 +115,140 @@ START_TEST(release_with)
 }
 END_TEST
 
+START_TEST(the_bytes_of_keys)
+{
+    brim_cache *c = make_value_cache(100);
+    uint64_t name = 77;
+    brim_ref *r, *a;
+    size_t len = 9;
+
+    ck_assert_ptr_null(brim_ref_key_bytes(NULL, &len));
+    ck_assert_uint_eq(len, 0);
+    ck_assert_ptr_null(brim_ref_key_bytes(NULL, NULL));
+    ck_assert_int_eq(put_ref(c, name, 1, 1, &r), BRIM_OK);
+    ck_assert_mem_eq(brim_ref_key_bytes(r, &len), &name, sizeof name);
+    ck_assert_uint_eq(len, sizeof name);
+    ck_assert_mem_eq(brim_ref_key_bytes(r, NULL), &name, sizeof name);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(2, 1), 1, NULL, NULL, &a), BRIM_OK);
+    ck_assert_ptr_null(brim_ref_key_bytes(a, &len));
+    ck_assert_uint_eq(len, 0);
+    brim_release(a);
+    brim_release(r);
+    finish(c);
+}
+END_TEST
+
+/* Charged with what the entry takes, or not at all: the cost is what the user said. */
+START_TEST(costs_beside_the_overhead)
+{
+    brim_options o = value_options(10000);
+    brim_ref *r, *outside;
+    brim_cache *c;
+    size_t beyond;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, 5, &r), BRIM_OK);
+    ck_assert_int_eq(brim_wrap(c, value_new(2, 7), 6, NULL, &outside), BRIM_OK);
+    beyond = brim_used(c) - 5;
+    ck_assert_uint_gt(beyond, 0);
+    ck_assert_int_eq(brim_ref_set_cost(r, 9), BRIM_OK);
+    ck_assert_int_eq(brim_ref_set_cost(outside, 7), BRIM_OK);
+    ck_assert_uint_eq(brim_ref_cost(r), 9);
+    ck_assert_uint_eq(brim_ref_cost(outside), 7);
+    ck_assert_uint_eq(brim_used(c), 9 + beyond);
+    ck_assert_uint_eq(stats_of(c).uncharged, 7);
+    ck_assert_int_eq(brim_ref_set_cost(r, 5), BRIM_OK);
+    brim_release(outside);
+    brim_release(r);
+    finish(c);
+}
+END_TEST
+
+START_TEST(costs_and_limits)
+{
+    brim_kind kind = value_kind;
+    brim_options o = value_options(100);
+    brim_cache *c;
+    brim_ref *r;
+
+    kind.ceiling = 20;
+    o.kind = &kind;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, 5, &r), BRIM_OK);
+    ck_assert_int_eq(brim_ref_set_cost(r, 21), BRIM_FULL); /* above the kind's ceiling */
+    ck_assert_int_eq(brim_ref_set_cost(r, 20), BRIM_OK);
+    ck_assert_uint_eq(kind_used(c->default_kind), 20);
+    ck_assert_int_eq(brim_ref_set_cost(r, 6), BRIM_OK);
+    ck_assert_uint_eq(kind_used(c->default_kind), 6);
+    ck_assert_int_eq(brim_set_capacity(c, 0), BRIM_FULL);
+    ck_assert_int_eq(brim_ref_set_cost(r, 5), BRIM_OK); /* less, even where nothing fits */
+    ck_assert_uint_eq(brim_used(c), 5);
+    brim_release(r);
+    finish(c);
+}
+END_TEST
+
+static unsigned misuses;
+
+static void hear(const char *message, void *arg)
+{
+    (void)message, (void)arg;
+    misuses++;
+}
+
+START_TEST(null_is_no_misuse)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *r, *held;
+
+    misuses = 0;
+    brim_set_debug_hook(hear, NULL);
+    brim_release(NULL);
+    ck_assert(!brim_release_with(NULL, BRIM_REMOVE_IF_LAST));
+    ck_assert_uint_eq(misuses, 0);
+    ck_assert_int_eq(put_ref(c, 1, 1, 5, &r), BRIM_OK);
+#ifdef BRIM_TRACE_REFS
+    held = r; /* of what was released already nothing is given back */
+    brim_release(r);
+    brim_release(r);
+    ck_assert_uint_eq(misuses, 1);
+    ck_assert(!brim_release_with(r, BRIM_REMOVE_IF_LAST));
+    ck_assert_uint_eq(misuses, 2);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    ck_assert(has(c, 1) && value_alive(brim_ref_value(held), 1));
+#else
+    held = NULL;
+    brim_release(r);
+#endif
+    (void)held;
+    brim_set_debug_hook(NULL, NULL);
+    finish(c);
+}
+END_TEST
+
+static bool is_used(const struct entry *e)
+{
+    return (atom_load_relaxed(&((struct entry *)(uintptr_t)e)->state) & STATE_USED) != 0;
+}
+
+START_TEST(released_with_each_flag)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_ref *r;
+
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    for (unsigned flags = 0; flags < 2; flags++) {
+        r = brim_find(c, BRIM_KEY((uint64_t){1}));
+        ck_assert(is_used(entry_of_ref(r)));
+        ck_assert(!brim_release_with(r, flags == 0 ? 0 : BRIM_NOT_USEFUL));
+        ck_assert_int_eq(is_used(entry_of_ref(r)), flags == 0);
+        ck_assert(has(c, 1));
+    }
+    finish(c);
+}
+END_TEST
+
 #ifdef BRIM_INTERFERE
 static brim_ref *costing;
 
@@ -164,6 +298,11 @@ int main(void)
     tcase_add_loop_test(tc, the_cost_changes, 0, 2);
     tcase_add_test(tc, the_cost_of_what_has_left);
     tcase_add_test(tc, release_with);
+    tcase_add_test(tc, null_is_no_misuse);
+    tcase_add_test(tc, released_with_each_flag);
+    tcase_add_test(tc, the_bytes_of_keys);
+    tcase_add_test(tc, costs_beside_the_overhead);
+    tcase_add_test(tc, costs_and_limits);
 #ifdef BRIM_INTERFERE
     tcase_add_loop_test(tc, the_cost_is_set_by_two, 0, 4);
 #endif

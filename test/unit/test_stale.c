@@ -110,6 +110,25 @@ START_TEST(a_sweep_of_all_during_a_pass)
 }
 END_TEST
 
+START_TEST(writes_sweep_what_is_stale)
+{
+    brim_entry_options e = entry_defaults();
+
+    c = make_value_cache(1000);
+    e.group = brim_group_new(c);
+    put_range(c, 0, 10, &e);
+    put_range(c, 10, 1, NULL);
+    (void)write_until(c, 11);
+    ck_assert_uint_eq(values_live(), 11);
+    brim_group_invalidate(e.group);
+    (void)write_until(c, 1);
+    ck_assert_uint_eq(values_live(), 1);
+    ck_assert(has(c, 10));
+    brim_group_drop(e.group);
+    finish(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = suite_case("stale");
@@ -117,5 +136,6 @@ int main(void)
     tcase_add_test(tc, only_ages_ask_the_clock);
     tcase_add_loop_test(tc, a_sweep_of_all_shards, 0, 2);
     tcase_add_test(tc, a_sweep_of_all_during_a_pass);
+    tcase_add_test(tc, writes_sweep_what_is_stale);
     return suite_run(tc);
 }
