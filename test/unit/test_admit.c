@@ -321,6 +321,26 @@ START_TEST(anothers_section_stands_in_the_way)
 }
 END_TEST
 
+/* Another thread has a reservation, which may be given back: that is waited for, but not for ever. */
+START_TEST(anothers_reservation_stands_in_the_way)
+{
+    brim_cache *c = make_floors(0, 90);
+    worker w;
+
+    worker_start(&w);
+    for (uint64_t key = 10; key < 19; key++)
+        ck_assert_int_eq(put_of(c, &rich, key, 10, NULL), BRIM_OK);
+    worker_do(&w, reserve_ten, c);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_FULL);
+    ck_assert_uint_eq(reserved(c), 10);
+    ck_assert_uint_eq(brim_count(c), 9);
+    worker_do(&w, undo_ten, c);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    worker_end(&w);
+    finish(c);
+}
+END_TEST
+
 /* ---- Ahead */
 
 START_TEST(no_more_than_a_batch_ahead)
@@ -514,6 +534,7 @@ int main(void)
     tcase_add_test(tc, hopeless_while_it_tries);
     tcase_add_test(tc, canceled_is_no_part_of_its_kind);
     tcase_add_loop_test(tc, anothers_section_stands_in_the_way, 0, 2);
+    tcase_add_test(tc, anothers_reservation_stands_in_the_way);
     tcase_add_test(tc, no_more_than_a_batch_ahead);
     tcase_add_test(tc, in_a_destructor_nothing_is_evicted_ahead);
     tcase_add_test(tc, by_a_thread_that_shares_its_record);

@@ -493,6 +493,8 @@ START_TEST(unwanted_without_memory)
     ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, &r), BRIM_NOMEM);
     ck_assert_ptr_null(r);
     ck_assert_int_eq(brim_insert_or_wrap(c, key, sizeof key, v, 5, &o, NULL), BRIM_NOMEM);
+    ck_assert_int_eq(brim_insert_or_wrap(c, key, 299, v, 101, &o, &r), BRIM_NOMEM); /* nor is what is too big wrapped */
+    ck_assert_ptr_null(r);
     o.drop_old = true;
     ck_assert_int_eq(brim_key_replace_with(&handle, v, 5, &o, NULL), BRIM_NOMEM);
     ck_assert(brim_key_is_valid(handle)); /* that is no refusal */
@@ -507,6 +509,43 @@ START_TEST(unwanted_without_memory)
 END_TEST
 
 #ifdef BRIM_INTERFERE
+static void put_first(void *arg)
+{
+    EXPECT(put(arg, 1, 1, 5) == BRIM_OK);
+}
+
+/* Another thread inserts the key that was absent. */
+START_TEST(no_longer_absent)
+{
+    bool met = true;
+    unsigned there = 0;
+
+    for (unsigned after = 0; met; after++) {
+        brim_cache *c = make_value_cache(100);
+        struct other o = {.cache = c, .act = put_first, .arg = c};
+        brim_entry_options e = defaults();
+        value *v = value_new(2, 5);
+        brim_status s;
+        brim_ref *r;
+
+        e.only_if_absent = true;
+        other_begin(&o, after);
+        s = brim_insert_with(c, BRIM_KEY((uint64_t){1}), v, 5, &e, &r);
+        met = other_end(&o);
+        ck_assert(s == BRIM_OK || (s == BRIM_EXISTS && o.acted));
+        ck_assert_uint_eq(id_of(r), s == BRIM_OK ? 2 : 1);
+        ck_assert_uint_eq(found_id(c, 1), s == BRIM_OK && !o.acted ? 2 : 1);
+        there += s == BRIM_EXISTS;
+        brim_release(r);
+        if (s != BRIM_OK)
+            value_discard(v);
+        ck_assert_uint_eq(brim_used(c), 5);
+        finish(c);
+    }
+    ck_assert_uint_gt(there, 0);
+}
+END_TEST
+
 static void close_it(void *arg)
 {
     brim_group_close(arg);
@@ -601,6 +640,7 @@ int main(void)
     tcase_add_test(tc, wrapped_with_options);
     tcase_add_test(tc, unwanted_without_memory);
 #ifdef BRIM_INTERFERE
+    tcase_add_test(tc, no_longer_absent);
     tcase_add_test(tc, a_group_that_closes_while_its_entry_is_replaced);
 #endif
     tcase_add_test(tc, an_index_that_grows_under_many);
