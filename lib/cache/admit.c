@@ -441,10 +441,11 @@ static bool admit_hard(struct admission *a, struct claim *claim)
     int64_t room = budget_room(&a->cache->budget);
     int stalled = 0, idle = 0;
 
-    for (int tries = 0; tries < TURNS && /* not covered: nobody frees a little in each of so many turns */
-                        stalled < STALLED_TURNS && idle < 2 * IDLE_TURNS; tries++) {
+    for (int tries = 0; stalled < STALLED_TURNS && idle < 2 * IDLE_TURNS; tries++) {
         size_t before = claim->have;
 
+        if (tries == TURNS) /* not covered: nobody frees a little in each of so many turns */
+            break;
         /* Who is preempted in a window has taken room and not said so yet. */
         if (idle == IDLE_TURNS)
             epoch_wait(&epoch_process);
