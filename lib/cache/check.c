@@ -81,7 +81,7 @@ static struct totals totals_of(brim_cache *c)
     uint64_t dying = SUM(c, dying), destroyed = SUM(c, destroyed), reserved = SUM(c, reserved);
     struct totals s = {0};
 
-    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next) {
+    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = shared_get(k->next)) {
         s.should += tally_amount(&k->values);
         s.values += tally_count(&k->values) - atom_load_relaxed(&((struct kind *)(uintptr_t)k)->held);
         s.activity += kind_sum(k, offsetof(struct kind_counts, insertions));

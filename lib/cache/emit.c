@@ -503,7 +503,7 @@ static struct kind *named(struct kind *k)
 }
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): ${k} is a name, declared here */
-#define EACH_KIND(c, k) struct kind *k = named(atom_load_acquire(&(c)->kinds)); k != NULL; k = named(k->next)
+#define EACH_KIND(c, k) struct kind *k = named(atom_load_acquire(&(c)->kinds)); k != NULL; k = named(shared_get(k->next))
 
 static struct emit_label cache_label(brim_cache *const caches[], size_t at)
 {

@@ -98,7 +98,7 @@ static void renew_by_loads(struct brim_cache *c) REQUIRES(rank_kind, rank_shard)
 /* The same of kinds' ceilings; not while we are in an admission of our own, which may be part of one. */
 static void renew_limits(struct brim_cache *c)
 {
-    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = shared_get(k->next))
         if (limit_counts(&k->limit))
             limit_begin(&k->limit, tally_amount(&k->values));
 }

@@ -13,7 +13,7 @@ _Static_assert((int)STRIPE_KINDS == (int)KIND_SLOTS, "a thread's counters are by
 struct kind_table kind_table;
 #endif
 
-/* Chunk ${at} of the table, made when first asked for.  Chunks are the process's and stay. */
+/* Chunk ${at} of the table, made when first asked for.  Chunks are the process's and stay.  They are zeroed: so acquire. */
 static struct kind_chunk *chunk_get(uint32_t at)
 {
     struct kind_chunk *there = atom_load_acquire(&kind_table.chunk[at]), *fresh;
@@ -30,14 +30,18 @@ static struct kind_chunk *chunk_get(uint32_t at)
     return there;
 }
 
-/* A number that is ${residue} modulo KIND_SLOTS. */
+/*
+ * A number that is ${residue} modulo KIND_SLOTS.
+ * Relaxed, its claim and its end: who looks ${k} up by it has an entry that was published after the claim, and is done
+ * with it before the end; nothing else goes by the number from one kind to the next.
+ */
 static bool claim_in(struct kind_chunk *chunk, uint32_t at, unsigned residue, struct kind *k)
 {
     for (uint32_t j = residue; j < KIND_CHUNK; j += KIND_SLOTS) {
-        struct kind *nobody = atom_load_relaxed(&chunk->kind[j]); /* relaxed: the exchange decides */
+        struct kind *nobody = atom_load_relaxed(&chunk->kind[j]);
         k->number = at * KIND_CHUNK + j;
         while (nobody == NULL)
-            if (atom_cas_acq_rel(&chunk->kind[j], &nobody, k))
+            if (atom_cas_relaxed(&chunk->kind[j], &nobody, k))
                 return true;
     }
     return false;
@@ -58,19 +62,21 @@ static bool number_claim(struct kind *k, unsigned residue)
 
 static void number_give_back(const struct kind *k)
 {
-    atom_store_release(&atom_load_acquire(&kind_table.chunk[k->number / KIND_CHUNK])->kind[k->number % KIND_CHUNK], NULL);
+    struct kind_chunk *chunk = atom_load_relaxed(&kind_table.chunk[k->number / KIND_CHUNK]);
+
+    atom_store_relaxed(&chunk->kind[k->number % KIND_CHUNK], NULL);
 }
 
 /* ---- Slots: of the counters in stripes.  Each kind has its own, but the last is for all that come late. */
 
 enum { LATE_SLOT_OF = KIND_SLOTS - 1 };
 
-/* Bits of those that ${c}'s kinds have. */
+/* Bits of those that ${c}'s kinds have.  Also without the lock: acquire, as kind_look_up. */
 static unsigned slots_taken(const struct brim_cache *c)
 {
     unsigned taken = 0;
 
-    for (const struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next)
+    for (const struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = shared_get(k->next))
         taken |= 1u << k->number % KIND_SLOTS;
     return taken;
 }
@@ -109,15 +115,15 @@ struct kind *kind_look_up(const struct brim_cache *c, const brim_kind *user)
     struct kind *k = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds);
 
     while (k != NULL && k->user != user)
-        k = k->next;
+        k = shared_get(k->next);
     return k;
 }
 
 static void push_locked(struct brim_cache *c, struct kind *k) REQUIRES(rank_kind)
 {
     lock_assert_held(&c->kind_lock);
-    k->next = atom_load_relaxed(&c->kinds);
-    /* Release: the record (edge publish).  Sequentially consistent: before a load looks whether they are closed (edge unused). */
+    shared_set(k->next, atom_load_relaxed(&c->kinds));
+    /* Release: the record (edge publish).  And before a load looks whether they are closed (edge unused). */
     atom_store_seq_cst(&c->kinds, k);
 }
 
@@ -247,12 +253,15 @@ void kind_destroyed(struct kind *k, struct thread *t)
         tell_unused(k);
 }
 
-/* Once for each: acquire and release as a lock that is only tried; what it guards is who closes. */
+/*
+ * Once for each.  Relaxed: only who closes is settled.  Who comes second takes nothing for closed, and what is counted
+ * tally_close orders (edge tally).
+ */
 static bool close_one(struct kind *k)
 {
     uint32_t no = 0;
 
-    while (!atom_cas_acq_rel(&k->closed, &no, 1))
+    while (!atom_cas_relaxed(&k->closed, &no, 1))
         if (no != 0) /* not covered: always so, as no exchange fails for nothing on x86 */
             return false;
     return tally_close(&k->values);
@@ -261,7 +270,7 @@ static bool close_one(struct kind *k)
 void kinds_close(struct brim_cache *c)
 {
     atom_store_seq_cst(&c->kinds_closed, 1);
-    for (struct kind *k = atom_load_seq_cst(&c->kinds); k != NULL; k = k->next)
+    for (struct kind *k = atom_load_seq_cst(&c->kinds); k != NULL; k = shared_get(k->next))
         if (close_one(k))
             tell_unused(k);
 }
@@ -288,7 +297,7 @@ void kinds_destroy(struct brim_cache *c)
     struct kind *next;
 
     for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = next) {
-        next = k->next;
+        next = shared_get(k->next);
         kind_free(c, k);
     }
 }

@@ -29,7 +29,7 @@ struct kind {
     struct brim_cache *cache;
     uint32_t number;
     bool shares_slot;    /* its slot in the stripes is not its alone; constant, as the next two */
-    struct kind *next;   /* of the cache */
+    SHARED(struct kind *) next; /* of the cache; constant once in the list */
     brim_queue *queue;   /* counted; NULL: none */
     struct limit limit;
     ATOM(uint64_t) hand; /* of eviction: cache/admit.c */
@@ -67,8 +67,8 @@ static inline struct kind *kind_of(const struct entry *e)
 {
     unsigned number = entry_kind(e);
 
-    /* Acquire: the record, which is older than any entry that names it; here it costs nothing. */
-    return atom_load_acquire(&atom_load_acquire(&kind_table.chunk[number / KIND_CHUNK])->kind[number % KIND_CHUNK]);
+    /* Relaxed, both: the record was in the table before any entry that names it was published (edge publish). */
+    return atom_load_relaxed(&atom_load_relaxed(&kind_table.chunk[number / KIND_CHUNK])->kind[number % KIND_CHUNK]);
 }
 
 /*

@@ -14,7 +14,7 @@ bool limits_fit(const struct brim_cache *c, const struct kind *k, size_t floor, 
         return false;
     if (floor == 0)
         return true;
-    for (struct kind *x = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); x != NULL; x = x->next) {
+    for (struct kind *x = atom_load_acquire(&((struct brim_cache *)(uintptr_t)c)->kinds); x != NULL; x = shared_get(x->next)) {
         size_t other = x != k ? atom_load_relaxed(&x->limit.floor) : 0;
         if (other > capacity - floors)
             return false;

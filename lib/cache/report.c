@@ -328,7 +328,7 @@ size_t brim_report_problems(brim_cache *c, brim_write *write, void *arg)
         return 0;
     f.name = c->name;
     f.charge_overhead = c->charge_overhead;
-    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+    for (struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = shared_get(k->next))
         look_at_kind(&f, k);
     brim_stats_get(c, &f.s);
     return report_problems(&f, write, arg);

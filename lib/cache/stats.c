@@ -13,7 +13,7 @@ static size_t overhead(const brim_cache *c)
 
     for (unsigned i = 0; i < c->shard_count; i++)
         n += atom_load_relaxed(&c->shards[i].bytes);
-    for (const struct kind *k = atom_load_acquire(&((brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = k->next)
+    for (const struct kind *k = atom_load_acquire(&((brim_cache *)(uintptr_t)c)->kinds); k != NULL; k = shared_get(k->next))
         n += sizeof *k;
     return n;
 }
@@ -131,7 +131,7 @@ static void fill_shards(brim_cache *c, brim_stats *s)
 /* Relaxed, all: statistics. */
 static void fill(brim_cache *c, brim_stats *s)
 {
-    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = k->next)
+    for (const struct kind *k = atom_load_acquire(&c->kinds); k != NULL; k = shared_get(k->next))
         add_kind(k, s);
     s->floor = s->ceiling = 0;
     s->hits = stats_hits(c);

@@ -19,8 +19,8 @@ static bool has_own(const struct thread *t)
 }
 
 /*
- * Relaxed, parts and `closing': they are looked at in sections, and tally_close raises `closing' before it waits for those
- * and sums after, so that it orders all of them (edge tally).  An own part has one writer.
+ * Relaxed, parts and `closing': they are looked at in sections, and tally_close raises `closing' before it waits for
+ * those and sums after, so that it orders all of them (edge tally).  An own part has one writer.
  */
 static void change(struct tally *y, const struct thread *t, uint64_t delta)
 {
@@ -54,6 +54,10 @@ void tally_add(struct tally *y, struct thread *t)
     section_leave(t);
 }
 
+/*
+ * Relaxed, the exchange: it hands nothing on but when what was added is dropped, and the section keeps what is counted.
+ * Drops that come before it are handed on through it: it is in their release sequence.
+ */
 bool tally_try_add(struct tally *y, struct thread *t)
 {
     uint64_t total;
@@ -64,7 +68,7 @@ bool tally_try_add(struct tally *y, struct thread *t)
     }
     total = atom_load_relaxed(&y->total);
     while (total != 0)
-        if (atom_cas_acq_rel(&y->total, &total, total + 1))
+        if (atom_cas_relaxed(&y->total, &total, total + 1))
             return true;
     return false;
 }

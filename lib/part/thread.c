@@ -25,6 +25,7 @@ void thread_on_exit(void (*fn)(struct thread *t))
     atom_store_release(&on_exit_fn, fn);
 }
 
+/* Acquire: the key before its number. */
 static bool set_exit_key(struct thread *t)
 {
     return pthread_setspecific((pthread_key_t)(atom_load_acquire(&exit_key) - 1), t) == 0;
@@ -48,17 +49,20 @@ static void thread_ends(void *arg)
     atom_store_release(&t->in_use, 0);
 }
 
-/* Also at a later call, if at the first the system had none left. */
+/*
+ * Also at a later call, if at the first the system had none left.
+ * Release: the key, which the system has made, before its number.  Relaxed, else: who uses it loads the number again.
+ */
 static bool have_exit_key(void)
 {
     uint32_t none = 0;
     pthread_key_t fresh;
 
-    if (atom_load_acquire(&exit_key) != 0)
+    if (atom_load_relaxed(&exit_key) != 0)
         return true;
     if (pthread_key_create(&fresh, thread_ends) != 0)
         return false;
-    while (none == 0 && !atom_cas_acq_rel(&exit_key, &none, (uint32_t)fresh + 1)) {
+    while (none == 0 && !atom_cas_release(&exit_key, &none, (uint32_t)fresh + 1)) {
     }
     if (none != 0)
         pthread_key_delete(fresh); /* another thread was first */
@@ -66,12 +70,12 @@ static bool have_exit_key(void)
 }
 
 /*
- * Sequentially consistent: its sections are to be seen, and before them the record.  Without, a writer that does not find
+ * Sequentially consistent: its sections are to be seen, and before them the record.  Else a writer that does not find
  * it in the list may wait for nobody, and the first section see what was given back (edge enter).
  */
 static void push(struct thread *t)
 {
-    struct thread *head = atom_load_acquire(&epoch_process.threads);
+    struct thread *head = atom_load_relaxed(&epoch_process.threads); /* relaxed: the exchange acquires it */
 
     do
         t->next = head;
@@ -81,9 +85,11 @@ static void push(struct thread *t)
 static void start(void)
 {
     push(&overflow);
-    atom_store_seq_cst(&epoch_mode.asymmetric, membarrier_register() ? 1u : 0u);
+    /* Relaxed: whoever reads it, relaxed too, has come by pthread_once, which orders it. */
+    atom_store_relaxed(&epoch_mode.asymmetric, membarrier_register() ? 1u : 0u);
 }
 
+/* Acquire: the record as its last owner left it (edge record).  A claim hands nothing on. */
 static struct thread *reuse(void)
 {
     for (struct thread *t = atom_load_acquire(&epoch_process.threads); t != NULL; t = t->next) {
@@ -94,7 +100,7 @@ static struct thread *reuse(void)
             atom_store_relaxed(&t->in_use, 1);
             return t;
         }
-        if (atom_cas_acq_rel(&t->in_use, &unused, 1))
+        if (atom_cas_acquire(&t->in_use, &unused, 1))
             return t;
     }
     return NULL;

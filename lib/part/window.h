@@ -22,8 +22,8 @@ void window_wait(struct thread *t);
 static inline void window_open(struct thread *t)
 {
     section_enter(t);
-    /* Sequentially consistent: who closed the gate waits for this section, or we see it closed. */
-    if (unlikely(atom_load_seq_cst(&window_gate.closed)))
+    /* Acquire: what was done while it was closed (edge gate).  Who closes it waits for this section, or we see it closed. */
+    if (unlikely(atom_load_acquire(&window_gate.closed)))
         window_wait(t);
 }
 

@@ -5,7 +5,7 @@ bool flight_init(struct flight *f, uint32_t place, struct thread *owner)
 {
     f->place = place;
     guard_is_alone();
-    f->refs = 1;
+    shared_set(f->refs, 1);
     f->last = &f->waiters;
     atom_store_relaxed(&f->owner, owner); /* relaxed: the mutex publishes it (edge circle) */
     return cond_init(&f->ended);
@@ -100,7 +100,7 @@ void flight_join(struct flight *f, struct waiter *w)
 {
     w->flight = f;
     w->late = !PLANTED(flight_joins_late) && flight_is_overtaken(f);
-    w->told = false;
+    shared_set(w->told, false);
     w->next = NULL;
     w->back = f->last;
     *f->last = w;
@@ -110,7 +110,7 @@ void flight_join(struct flight *f, struct waiter *w)
         atom_store_relaxed(&f->had_waiters, 1);
     }
     if (w->later == NULL)
-        f->refs++;
+        flight_ref(f);
 }
 
 static void unlist(struct flight *f, struct waiter *w) REQUIRES(rank_shard)
@@ -126,7 +126,7 @@ static void unlist(struct flight *f, struct waiter *w) REQUIRES(rank_shard)
 
 void flight_leave(struct flight *f, struct waiter *w)
 {
-    if (!w->told)
+    if (!shared_get(w->told))
         unlist(f, w);
 }
 
@@ -150,7 +150,7 @@ static void tell_one(struct flight *f, struct waiter *w, brim_status status, int
     bool shares = !w->late || status == BRIM_CANCELED; /* canceled before the end is canceled for all */
 
     unlist(f, w);
-    w->told = true;
+    shared_set(w->told, true);
     /*
      * It waits for nothing any more, also before it wakes: else who waits for it now would see a circle.  Relaxed: before
      * his second look he has acquired from all whose waits he met in the first, so if he still sees this one then, none of
@@ -247,8 +247,8 @@ brim_status flight_wait(struct flight *f, struct lock *l, struct waiter *w, stru
     publish(self, f);
     if (!self->reader.shared && flight_would_deadlock(self))
         status = BRIM_DEADLOCK;
-    while (status == BRIM_OK && !w->told)
-        if (!cond_wait(&f->ended, l, deadline) && !w->told)
+    while (status == BRIM_OK && !shared_get(w->told))
+        if (!cond_wait(&f->ended, l, deadline) && !shared_get(w->told))
             status = BRIM_TIMEOUT;
     publish(self, NULL);
     flight_leave(f, w);
@@ -264,7 +264,7 @@ void flight_child(struct flight *f)
         if (w->later != NULL)
             continue;
         unlist(f, w);
-        f->refs--;
+        (void)flight_unref(f);
     }
     cond_renew(&f->ended);
 }

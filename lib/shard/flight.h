@@ -35,7 +35,7 @@ struct waiter {
     struct waiter *next GUARDED_BY(rank_shard), **back GUARDED_BY(rank_shard); /* of the flight */
     struct flight *flight GUARDED_BY(rank_shard);
     bool late GUARDED_BY(rank_shard); /* came when it was overtaken already */
-    bool told GUARDED_BY(rank_shard); /* and no longer in the flight's list */
+    SHARED(bool) told GUARDED_BY(rank_shard); /* and no longer in the flight's list */
     brim_status status;    /* once told, as the next two: OK, FAILED, CANCELED; PENDING: ask anew */
     int reason;
     struct entry *result;  /* held for it; with OK */
@@ -54,7 +54,8 @@ struct flight {
     struct flight *next, **back GUARDED_BY(rank_shard); /* all of the shard; or of those to be freed */
     uint32_t place;              /* of its hash; constant */
     bool listed GUARDED_BY(rank_shard), counted GUARDED_BY(rank_shard); /* in the table; as under way */
-    unsigned refs GUARDED_BY(rank_shard); /* who still looks at it: its claimer, the table while it is FAILED, blocked threads */
+    SHARED(unsigned) refs GUARDED_BY(rank_shard); /* who still looks at it: its claimer, the table while it is FAILED,
+                                                     blocked threads */
     ATOM(uint32_t) state;        /* enum flight_state; read without the mutex, as the next three */
     ATOM(uint32_t) waiting;      /* those who are not late */
     ATOM(uint32_t) had_waiters;
@@ -76,6 +77,23 @@ struct flights {
  * condition.  No mutex needed.
  */
 bool flight_init(struct flight *f, uint32_t place, struct thread *owner);
+
+/*
+ * flight_ref(f), flight_unref(f):
+ * One more looks at it, one less.  Returns how many are left.
+ */
+static inline void flight_ref(struct flight *f) REQUIRES(rank_shard)
+{
+    shared_set(f->refs, shared_get(f->refs) + 1);
+}
+
+static inline unsigned flight_unref(struct flight *f) REQUIRES(rank_shard)
+{
+    unsigned left = shared_get(f->refs) - 1;
+
+    shared_set(f->refs, left);
+    return left;
+}
 
 /*
  * flights_find(t, place, key, len):

@@ -44,8 +44,8 @@ static void publish(struct index *x, struct table *t) REQUIRES(rank_shard)
 {
     uint64_t mantissa = t->buckets, exponent = 0, lanes = mantissa * INDEX_ENTRIES;
 
-    x->most = percent_of(lanes, FULL_PERCENT);
-    x->least = t->buckets > 2 ? percent_of(lanes, EMPTY_PERCENT) : 0;
+    shared_set(x->most, percent_of(lanes, FULL_PERCENT));
+    shared_set(x->least, t->buckets > 2 ? percent_of(lanes, EMPTY_PERCENT) : 0);
 
     while (mantissa > INDEX_MANTISSA) {
         mantissa /= 2;
@@ -121,7 +121,7 @@ static void set_lane_locked(const struct table *t, uint32_t b, unsigned lane, ui
     unsigned i = lane / INDEX_LANES, shift = lane % INDEX_LANES * INDEX_LANE_BITS;
     uint64_t tags = (tags_locked(t, b, i) & ~((uint64_t)0xffff << shift)) | (uint64_t)x << shift;
 
-    /* Release: the entry's address before its tag (edge publish). */
+    /* Release: that an entry has left, before its tag goes (edge miss). */
     if (PLANTED(index_publish_relaxed))
         atom_store_relaxed(&index_buckets(t)[b].tags[i], tags);
     else
@@ -245,7 +245,7 @@ uint32_t index_wanted(const struct index *x, uint32_t more)
 {
     uint64_t entries = (uint64_t)x->count + more;
 
-    if (likely(entries <= x->most && entries >= x->least))
+    if (likely(entries <= shared_get(x->most) && entries >= shared_get(x->least)))
         return x->table->buckets;
     return index_size(entries * 100 / ((uint64_t)GROWN_PERCENT * INDEX_ENTRIES) + 1);
 }

@@ -65,7 +65,7 @@ struct index {
     struct table *next GUARDED_BY(rank_shard);  /* to which `table' is being copied; NULL: none */
     uint32_t copied GUARDED_BY(rank_shard);     /* buckets of `table' */
     uint32_t count GUARDED_BY(rank_shard);      /* entries */
-    uint32_t most GUARDED_BY(rank_shard), least GUARDED_BY(rank_shard); /* of them that suit the table */
+    SHARED(uint32_t) most GUARDED_BY(rank_shard), least GUARDED_BY(rank_shard); /* of them that suit the table */
     unsigned shard_bits; /* constant */
 };
 
@@ -147,7 +147,10 @@ static inline struct bucket *index_start(struct index_view v, uint64_t hash)
     return index_word_buckets(word) + index_home(index_word_count(word), local);
 }
 
-/* Acquire, both: the entry's address after its tag, and its key, value and cost after its address (edge publish). */
+/*
+ * Acquire, both.  The tag: who misses an entry that has been removed sees that it has left, also by handle (edge miss);
+ * for what it finds it need not.  The address: the entry's key, value and cost (edge publish).
+ */
 static inline uint64_t index_tags(struct bucket *b, unsigned i)
 {
     return PLANTED(index_find_relaxed) ? atom_load_relaxed(&b->tags[i]) : atom_load_acquire(&b->tags[i]);

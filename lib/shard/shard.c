@@ -192,8 +192,11 @@ static void replace_locked(struct shard *sh, struct entry *old, struct entry *e,
 {
     if (PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
-    /* Release: the new entry's fields (edge replace).  Over a stamp: who is just writing one exchanges, and fails. */
-    atom_store_release(&old->next, (uintptr_t)e);
+    /*
+     * Relaxed: who reads it has seen `linked' cleared, which follows, and with that the new entry's fields (edge replace).
+     * Over a stamp: who is just writing one exchanges, and fails.
+     */
+    atom_store_relaxed(&old->next, (uintptr_t)e);
     /* NOLINTNEXTLINE(misc-redundant-expression): planted, they differ */
     if (!PLANTED(shard_replace_unlinks_first) && !PLANTED(shard_replace_unlinks_last))
         (void)entry_unlink(old);
@@ -220,7 +223,7 @@ static struct entry *find_old_locked(const struct shard *sh, const struct shard_
 static bool may_link_locked(const struct shard *sh, const struct shard_link *l, const struct entry *old, bool stale)
     REQUIRES(rank_shard)
 {
-    if (sh->closed || (l->expected != NULL && (stale || !entry_is_linked(old))))
+    if (shared_get(sh->closed) || (l->expected != NULL && (stale || !entry_is_linked(old))))
         return false;
     if (l->flight == NULL || PLANTED(shard_publishes_overtaken))
         return true;
@@ -476,6 +479,6 @@ void shard_child(struct shard *sh, struct thread *self, struct waiter **told, st
 void shard_close(struct shard *sh)
 {
     shard_lock(sh);
-    sh->closed = true;
+    shared_set(sh->closed, true);
     shard_unlock(sh);
 }

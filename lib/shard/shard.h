@@ -43,7 +43,7 @@ struct shard {
     struct index index;
     ATOM(size_t) used;    /* charge of the linked entries; read without the mutex, as the next */
     ATOM(uint32_t) count; /* of them */
-    bool closed GUARDED_BY(rank_shard); /* the cache is being freed */
+    SHARED(bool) closed GUARDED_BY(rank_shard); /* the cache is being freed */
     struct policy policy;
     struct flights flights;
     ATOM(uint32_t) flying; /* how many; read without the mutex */

@@ -21,7 +21,7 @@ static void forget_locked(struct shard *sh, struct flight *f, struct flight **fo
 {
     take_out_locked(sh, f);
     atom_store_relaxed(&f->state, FLIGHT_ENDED);
-    if (--f->refs > 0)
+    if (flight_unref(f) > 0)
         return; /* somebody who was told is on its way out, and frees it */
     f->next = *forgotten;
     *forgotten = f;
@@ -78,7 +78,7 @@ static enum shard_claim wait_locked(struct shard *sh, struct shard_ask *a, struc
     if (!a->block)
         return SHARD_JOINED;
     a->status = flight_wait(f, &sh->lock, a->waiter, a->self, a->deadline);
-    if (--f->refs == 0) {
+    if (flight_unref(f) == 0) {
         f->next = a->forgotten;
         a->forgotten = f;
     }
@@ -119,7 +119,7 @@ static enum shard_claim ask_locked(struct shard *sh, struct shard_ask *a, struct
     struct entry *e;
     struct flight *f;
 
-    if (sh->closed)
+    if (shared_get(sh->closed))
         return SHARD_CLOSED;
     e = index_find(index_view(&sh->index), a->hash, a->key, a->len);
     if (e != NULL && shard_look_locked(e, a->now) == EXTRA_FRESH) {
@@ -176,7 +176,7 @@ void shard_publish_locked(struct shard *sh, struct shard_link *l)
 
 static bool may_remember_locked(const struct shard *sh, const struct flight *f) REQUIRES(rank_shard)
 {
-    return !sh->closed && state_of(f) == FLIGHT_FLYING && shard_look_locked(f->entry, 0) == EXTRA_FRESH;
+    return !shared_get(sh->closed) && state_of(f) == FLIGHT_FLYING && shard_look_locked(f->entry, 0) == EXTRA_FRESH;
 }
 
 static void remember_locked(struct shard *sh, struct flight *f, int reason, uint64_t until) REQUIRES(rank_shard)
@@ -186,7 +186,7 @@ static void remember_locked(struct shard *sh, struct flight *f, int reason, uint
     atom_store_relaxed(&f->owner, NULL);
     f->reason = reason;
     f->until = until;
-    f->refs++;
+    flight_ref(f);
 }
 
 uint32_t shard_end(struct shard *sh, struct flight *f, brim_status status, int reason, struct entry *result,
@@ -246,9 +246,9 @@ bool shard_forsake(struct shard *sh, struct waiter *w)
     bool waits;
 
     shard_lock(sh);
-    waits = !w->told;
+    waits = !shared_get(w->told);
     flight_leave(w->flight, w); /* nothing, if it has been told */
-    w->told = true;
+    shared_set(w->told, true);
     shard_unlock(sh);
     return waits;
 }
@@ -258,7 +258,7 @@ bool shard_unref(struct shard *sh, struct flight *f)
     bool last;
 
     shard_lock(sh);
-    last = --f->refs == 0;
+    last = flight_unref(f) == 0;
     shard_unlock(sh);
     return last;
 }

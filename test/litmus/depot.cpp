@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Memory of entries: slots that threads take from their arenas, give back, and hand to one another through the depot.  No
-// slot is had by two at once, none while a section can still see what it was, and who takes one comes after who gave it back.
+// Memory of entries: slots that threads take from their arenas, give back, and hand to one another through the
+// depot.  No slot is had by two at once, none while a section can still see what it was, and who takes one comes
+// after who gave it back.
 #include "process.h"
 
 #define BRIM_PART_WINDOW_H // the gate is epoch.cpp's

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Readers look at what writers unlink: it is given back only when nobody can still look at it; also by a writer who
-// takes another's word for it, or by a reader without a record of its own.  Nobody is in a window while the gate is closed.
+// takes another's word for it, or by a reader without a record of its own.  Nobody is in a window while the gate is
+// closed.
 #include "process.h"
 
 #define BRIM_BASE_CLOCK_H

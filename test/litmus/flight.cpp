@@ -135,7 +135,7 @@ template <typename Self, int THREADS, int SHARDS> struct loads : rl::test_suite<
             } else if (claim == SHARD_CLAIMABLE) {
                 g.status = BRIM_OK; // and no value: nobody loads it
             } else if (claim == SHARD_TOLD) {
-                RL_ASSERT(w.told || a.status != BRIM_OK);
+                RL_ASSERT(shared_get(w.told) || a.status != BRIM_OK);
                 g.status = a.status == BRIM_OK ? w.status : a.status;
                 g.reason = w.reason;
                 interesting++;
@@ -385,7 +385,6 @@ struct told_later : loads<told_later, 3, 1> {
         loads::before();
         load = claimed(0);
         told($) = 0;
-        later = (waiter){};
         later.later = &told;
         joined = forsaken = false;
     }

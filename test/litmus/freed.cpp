@@ -313,6 +313,37 @@ struct freed_empty : borrowed<freed_empty, 2> {
     }
 };
 
+// A value waits for no section any more when the first thread's ends; the other ends the value and frees the cache, maybe
+// when the first has seen that there is something to look for, but not yet left.
+struct freed_meanwhile : borrowed<freed_meanwhile, 2> {
+    void before()
+    {
+        make(0, 0);
+        (void)entry_unlink(&e);
+        e.priority = ENTRY_NO_CAUSE;
+        limbo_push(&c.limbo, &e);
+        atom_store_relaxed(&c.limbo.values.now, 2);
+        open(0);
+        atom_store_relaxed(&c.stripes.of[0].section.epoch, 2); // it has begun after
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            brim_read_end(&c);
+        } else {
+            dispose_waiting(&c, NULL);
+            free_cache();
+        }
+    }
+
+    void after()
+    {
+        interesting++;
+        RL_ASSERT(destroyed($) == 1 && ended($) == 1);
+    }
+};
+
 // A ref and a key outlive the cache.
 struct freed_beside_handles : borrowed<freed_beside_handles, 3> {
     void before()
@@ -590,6 +621,7 @@ struct section_ends_beside_ref : borrowed<section_ends_beside_ref, 2> {
 LITMUS(litmus_part<asked, 20000, 1>,
        litmus_part<asked_anew, 20000, 1>,
        litmus_part<freed_empty, 20000, 2>,
+       litmus_part<freed_meanwhile, 20000, 1>,
        litmus_part<freed_beside_handles, 20000, 1, 1>,
        litmus_part<freed_beside_sections, 50000, 0, 0>,
        litmus_part<removed_beside_section, 10000, 1>,

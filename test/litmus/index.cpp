@@ -166,6 +166,40 @@ struct stamped : one_shard<stamped, 2> {
     }
 };
 
+// Who misses a key that is removed does not find it by handle after that.
+struct missed : one_shard<missed, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            if (find('k') == 0) {
+                interesting++;
+                RL_ASSERT(!entry_is_linked(&old.e));
+            }
+            return;
+        }
+        stripe st;
+        entry_list left = {NULL, NULL};
+        flight *forgotten = NULL;
+        bool removed;
+
+        (void)shard_remove_key(&sh, keyed_hash, "k", 1, 0, &removed, &st, &left, &forgotten);
+        RL_ASSERT(removed && entry_list_pop(&left) == &old.e);
+    }
+};
+
+// Who finds the new one does not find the old one by handle after that.
+struct found_new : one_shard<found_new, 2> {
+    void thread(unsigned i)
+    {
+        if (i == 1) {
+            link(&fresh);
+        } else if (find('k') == 2) {
+            interesting++;
+            RL_ASSERT(!entry_is_linked(&old.e));
+        }
+    }
+};
+
 // ---- The index changes its size, and the old table is given back
 
 template <typename Self, int THREADS = 3> struct resized : rl::test_suite<Self, THREADS> {
@@ -233,11 +267,11 @@ template <typename Self, int THREADS = 3> struct resized : rl::test_suite<Self, 
             entries[i].make((char)('a' + i), i + 1);
             entries[i].e.place = (uint32_t)i << 30;
         }
-        uint32_t least = sh.index.least;
-        sh.index.least = 0; // not too few yet
+        uint32_t least = shared_get(sh.index.least);
+        shared_set(sh.index.least, 0); // not too few yet
         for (int i = 0; i < linked; i++)
             link(i);
-        sh.index.least = least;
+        shared_set(sh.index.least, least);
         RL_ASSERT(sh.index.table == t);
     }
 
@@ -588,4 +622,6 @@ LITMUS(litmus_part<peeked, 50000, 3>,
        litmus_part<removed_beside_growth, 10000, 1>,
        litmus_part<inserted_beside_growth, 10000, 1>,
        litmus_part<found_beside_shrinking, 10000, 1>,
-       litmus_part<inserted_beside_shrinking, 10000, 1>)
+       litmus_part<inserted_beside_shrinking, 10000, 1>,
+       litmus_part<missed, 20000, 3>,
+       litmus_part<found_new, 20000, 3>)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// KeyData from its insertion to the end of its memory: found by slot and by key while it is replaced, removed or evicted.
-// What is found is whole and is never the old value after the new one (G1, G6); its value is destroyed once, after the last
-// release, and its memory given back once, after that and when no section can see it (G2, G3).
+// KeyData from its insertion to the end of its memory: found by slot and by key while it is replaced, removed or
+// evicted. What is found is whole and is never the old value after the new one (G1, G6); its value is destroyed
+// once, after the last release, and its memory given back once, after that and when no section can see it (G2, G3).
 #include "shard.h"
 
 #include "entry/slot.c"

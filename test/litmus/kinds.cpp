@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Kinds: the record of one is made once, whoever asks first, and is whole for who finds it; of a load that brings a new kind
-// and the closing of all one sees the other, and `unused' is told once, after the last.
+// Kinds: the record of one is made once, whoever asks first, and is whole for who finds it; of a load that brings a
+// new kind and the closing of all one sees the other, and `unused' is told once, after the last.
 #include "process.h"
 
 #include "part/tally.c"
@@ -66,8 +66,12 @@ template <typename Self> struct kinds : rl::test_suite<Self, 2> {
 
     static void *more(size_t n)
     {
-        if (n == sizeof(kind_chunk))
-            return &current->chunks[current->chunks_had.fetch_add(1, rl::memory_order_relaxed)];
+        if (n == sizeof(kind_chunk)) {
+            kind_chunk *chunk = &current->chunks[current->chunks_had.fetch_add(1, rl::memory_order_relaxed)];
+            for (int j = 0; j < RECORDS * KIND_SLOTS; j++) // no more are looked at
+                atom_store_relaxed(&chunk->kind[j], NULL);
+            return chunk;
+        }
         int i = current->records_had.fetch_add(1, rl::memory_order_relaxed);
         kind *k = &current->records[i];
         current->there[i]($) = 1;
@@ -101,9 +105,6 @@ template <typename Self> struct kinds : rl::test_suite<Self, 2> {
         user.unused = unused;
         for (int i = 0; i < RECORDS; i++)
             there[i]($) = 0;
-        for (int i = 0; i < CHUNKS; i++)
-            for (int j = 0; j < RECORDS * KIND_SLOTS; j++) // no more are looked at
-                atom_store_relaxed(&chunks[i].kind[j], NULL);
         chunks_had($) = records_had($) = told($) = 0;
     }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Values that are borrowed: two readers peek at what a writer removes, one of them holds it; each looks at the limbo
-// when its section ends.  The value is destroyed once, after every use, and not left behind: whoever ends last, the
-// writer, a section or a ref, destroys it.  A section's stripe may just have been made.
+// Values that are borrowed: two readers peek at what a writer removes, one of them holds it; each looks at the
+// limbo when its section ends.  The value is destroyed once, after every use, and not left behind: whoever ends
+// last, the writer, a section or a ref, destroys it.  A section's stripe may just have been made.
 #include "process.h"
 
 #include "entry/entry.c"
 
-#define BRIM_PART_STRIPE_H // what stripe.c and limbo.c need: one stripe in the first chunk, which is shared, two in the next
+// What stripe.c and limbo.c need: one stripe in the first chunk, which is shared, and two in the next.
+#define BRIM_PART_STRIPE_H
 enum { STRIPE_KINDS = 1, STRIPE_CHUNKS = 2, STRIPE_FIRST = 1 };
 typedef ATOM(uint64_t) stripe_counter;
 struct stripe {

@@ -5,8 +5,8 @@
  *   HARNESS [SCHEDULES [BOUND]] [release=N] [part=NAME] [seed=N] [plant=NAME [runs=N]] [plants]
  *
  * For each of its parts, or one alone, a harness runs SCHEDULES random schedules, others for each seed, and then all
- * schedules with up to BOUND context switches that no thread asks for.  It exits with 1 when a schedule fails, which Relacy
- * prints, and with 2 when nothing interesting happened in any: a harness that cannot hit proves nothing.
+ * schedules with up to BOUND context switches that no thread asks for.  It exits with 1 when a schedule fails, which
+ * Relacy prints, and with 2 when nothing interesting happened in any: a harness that cannot hit proves nothing.
  *
  * For a release (test/proof/litmus.sh) it runs N random ones, which its parts share equally, and all that are within the
  * bound that each part then has.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the small locks protect: the list of caches, the records of those who are told later, the queues, the shadows that
-// all shards adapt by.  Each is used by three threads at once; what one leaves in it the next finds whole.
+// What the small locks protect: the list of caches, the records of those who are told later, the queues, the
+// shadows that all shards adapt by.  Each is used by three threads at once; what one leaves in it the next finds
+// whole.
 #include "process.h"
 
 #include "entry/entry.c"
@@ -125,6 +126,7 @@ struct caches : rl::test_suite<caches, 3> {
         }
         there[i]($) = 1;
         file.registry_join(&c[i]);
+        rl::yield(1, $); // the list's words are plain: nobody else runs between two of them but here
         file.registry_leave(&c[i]);
         there[i]($) = 0;
     }

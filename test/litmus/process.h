@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What harnesses share that enter sections of the process: its domain, which lives for one schedule, and the records of
+ * What harnesses share that enter sections of the process: its domain, which lives for one schedule, and records of
  * their threads, which are there from the beginning.
  */
 #ifndef BRIM_TEST_LITMUS_PROCESS_H

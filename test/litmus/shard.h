@@ -85,7 +85,7 @@ struct shard_room {
         atom_store_relaxed(&common->queues, 0);
         atom_store_relaxed(&common->invalidations, 0);
         sh->common = common;
-        sh->closed = false;
+        shared_set(sh->closed, false);
         sh->flights = (struct flights){NULL, NULL, NULL};
         sh->loading = 0;
         sh->fresh = sh->fresh_frame = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Things that threads count while others close the count: its end is seen once, after the last has been dropped and after
-// all use of each (edge tally); who has none gets one only before the end.
+// Things that threads count while others close the count: its end is seen once, after the last has been dropped and
+// after all use of each (edge tally); who has none gets one only before the end.
 #include "process.h"
 
 #include "part/tally.c"

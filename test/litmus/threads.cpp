@@ -22,9 +22,12 @@ struct thread_tls {
 #define hash_random(state) 0
 #define membarrier_register() false
 #define pthread_once(once, fn) ((void)0)
-#define pthread_key_create(key, fn) (*(key) = 0)
-#define pthread_key_delete(key) ((void)0)
-#define pthread_setspecific(key, t) 0
+// The system's keys: a number is one only for who comes after its creation.
+static int (*key_made)(pthread_key_t *key);
+static int (*key_used)(pthread_key_t key, bool deleted);
+#define pthread_key_create(key, fn) key_made(key)
+#define pthread_key_delete(key) key_used(key, true)
+#define pthread_setspecific(key, t) key_used(key, false)
 
 static struct epoch *domain; // of the running schedule
 #define epoch_process (*domain)
@@ -53,11 +56,15 @@ template <typename Self, int THREADS> struct coming_and_going : rl::test_suite<S
     struct thread memory[THREADS];
     rl::var<int> field[THREADS + 1]; // of the record of that number: its owner's alone
     rl::atomic<int> counted[THREADS + 1]; // of its stripe: written by a load and a store
-    rl::atomic<int> made, calls;
+    rl::atomic<int> made, calls, keys_made;
+    rl::var<bool> is_key[THREADS];
 
     void before()
     {
         current = this;
+        key_made = make_key;
+        key_used = use_key;
+        keys_made($) = 0;
         domain = &d;
         make_record = make;
         made($) = 0;
@@ -79,6 +86,21 @@ template <typename Self, int THREADS> struct coming_and_going : rl::test_suite<S
     static struct thread *make()
     {
         return &current->memory[current->made.fetch_add(1, rl::memory_order_relaxed)];
+    }
+
+    static int make_key(pthread_key_t *key)
+    {
+        *key = (pthread_key_t)current->keys_made.fetch_add(1, rl::memory_order_relaxed);
+        current->is_key[*key]($) = true;
+        return 0;
+    }
+
+    static int use_key(pthread_key_t key, bool deleted)
+    {
+        RL_ASSERT(current->is_key[key]($));
+        if (deleted)
+            current->is_key[key]($) = false;
+        return 0;
     }
 
     struct thread *come()
