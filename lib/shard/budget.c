@@ -4,6 +4,7 @@
 void budget_init(struct budget *b, size_t capacity)
 {
     atom_store_relaxed(&b->capacity, (uint64_t)capacity);
+    atom_store_relaxed(&b->moves, 0);
     atom_store_relaxed(&b->room, (uint64_t)capacity);
 }
 
@@ -49,12 +50,14 @@ static uint64_t deficit_of(const struct budget *b, uint64_t n)
  * rest.  So what is told to be used in between is neither more than was used nor more than the new capacity.
  *
  * Each step releases those before it, for who is told the one word must not be told an older one of the other; the first
- * has none before it.  Nothing is read after them, so there is nothing to acquire.
+ * addition to the room has none before it.  First of all the move is counted; release: what moved before it.  Nothing is
+ * read after them, so there is nothing to acquire.
  */
 bool budget_raise(struct budget *b, size_t from, size_t to)
 {
     uint64_t old = from, first = deficit_of(b, (uint64_t)(to - from));
 
+    (void)atom_add_release(&b->moves, (uint64_t)1);
     if (first > 0)
         (void)atom_add_relaxed(&b->room, first);
     while (!atom_cas_release(&b->capacity, &old, (uint64_t)to)) {
@@ -73,6 +76,7 @@ bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
 {
     uint64_t old = from;
 
+    (void)atom_add_release(&b->moves, (uint64_t)1);
     while (!atom_cas_release(&b->capacity, &old, (uint64_t)to))
         if (old != from) /* not covered: as in budget_raise */
             return false;
@@ -93,15 +97,18 @@ int64_t budget_room(const struct budget *b)
 
 /*
  * The two words are read one after the other; the capacity is read on both sides, and again if it changed, so that
- * what is told is used of one capacity.
+ * what is told is used of one capacity.  Also if it has changed back: then it has moved twice, and who sees the second
+ * move sees it counted; relaxed, for the capacity was acquired.  Acquire, before: a move that is counted already comes
+ * after all that it has built on.
  */
 size_t budget_used(const struct budget *b)
 {
     for (;;) {
+        uint64_t moves = atom_load_acquire(&((struct budget *)(uintptr_t)b)->moves);
         size_t capacity = budget_capacity(b);
         int64_t room = budget_room(b);
 
-        if (budget_capacity(b) == capacity)
+        if (budget_capacity(b) == capacity && atom_load_relaxed(&((struct budget *)(uintptr_t)b)->moves) == moves)
             return room > (int64_t)capacity ? 0 : (size_t)((int64_t)capacity - room);
     }
 }

@@ -13,8 +13,8 @@
 #include "base/atom.h"
 
 struct budget {
-    ATOM(uint64_t) capacity;
-    char pad[64 - sizeof(uint64_t)]; /* it is read far more often than written, the room is not */
+    ATOM(uint64_t) capacity, moves; /* moves: how often the capacity has, or was about to */
+    char pad[64 - 2 * sizeof(uint64_t)]; /* it is read far more often than written, the room is not */
     ATOM(uint64_t) room; /* signed */
     char pad2[64 - sizeof(uint64_t)];
 };

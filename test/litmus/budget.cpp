@@ -83,7 +83,7 @@ struct raised : rl::test_suite<raised, 3> {
     }
 };
 
-// The capacity moves within room that is there: what is told to be used is never less than it is, nor more than may be.
+// The capacity moves within room that is there, and back: what is told to be used is never less than it is, nor more than may be.
 struct moved : rl::test_suite<moved, 2> {
     budget b;
 
@@ -97,8 +97,8 @@ struct moved : rl::test_suite<moved, 2> {
     {
         if (i == 0) {
             RL_ASSERT(budget_raise(&b, 10, 14));
-            RL_ASSERT(budget_take(&b, 8));
-            RL_ASSERT(budget_lower(&b, 14, 6, 8));
+            RL_ASSERT(budget_take(&b, 4));
+            RL_ASSERT(budget_lower(&b, 14, 10, 4));
         } else {
             size_t used = budget_used(&b);
             RL_ASSERT(used >= 4 && used <= 14);
@@ -139,7 +139,36 @@ struct lowered : rl::test_suite<lowered, 2> {
     }
 };
 
+// The same, and back again: who has looked at the room in between is not told that of the one with the capacity of the other.
+struct lowered_and_raised : rl::test_suite<lowered_and_raised, 2> {
+    budget b;
+
+    void before()
+    {
+        budget_init(&b, 10);
+        budget_take(&b, 9);
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            RL_ASSERT(budget_lower(&b, 10, 3, 0));
+            RL_ASSERT(budget_raise(&b, 3, 10));
+        } else {
+            size_t used = budget_used(&b);
+            RL_ASSERT(used <= 10);
+            interesting += used == 9;
+        }
+    }
+
+    void after()
+    {
+        RL_ASSERT(budget_used(&b) == 9);
+    }
+};
+
 LITMUS(litmus_part<moved, 50000, 3>,
        litmus_part<lowered, 50000, 3>,
+       litmus_part<lowered_and_raised, 50000, 3>,
        litmus_part<harness, 200000, 3>,
        litmus_part<raised, 200000, 3>)
