@@ -165,7 +165,7 @@ START_TEST(moved_while_it_is_looked_at)
         atom_interfere(after, raise_it, NULL);
         ck_assert_uint_eq(budget_used(&b), 30);
         if (!atom_has_interfered()) {
-            ck_assert_uint_eq(after, 3);
+            ck_assert_uint_eq(after, 5);
             break;
         }
     }
