@@ -89,10 +89,10 @@ static inline void flight_ref(struct flight *f) REQUIRES(rank_shard)
 
 static inline unsigned flight_unref(struct flight *f) REQUIRES(rank_shard)
 {
-    unsigned left = shared_get(f->refs) - 1;
+    unsigned others = shared_get(f->refs) - 1;
 
-    shared_set(f->refs, left);
-    return left;
+    shared_set(f->refs, others);
+    return others;
 }
 
 /*
