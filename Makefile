@@ -386,7 +386,7 @@ export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
-FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2
+FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \

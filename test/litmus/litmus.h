@@ -184,14 +184,17 @@ template <typename Test, unsigned long SCHEDULES, int BOUND, int RELEASE = (BOUN
     return 2;
 }
 
-static int litmus_run(std::initializer_list<int (*)()> parts)
+/* All parts, from ${from} on and round to it; stops at the first that does not pass, which ${from} then is. */
+static int litmus_run(std::initializer_list<int (*)()> parts, size_t &from)
 {
+    size_t first = from;
     int status = 0;
 
     litmus.parts = litmus.part != NULL ? 1 : parts.size();
-    for (auto part : parts)
-        if (status == 0)
-            status = part();
+    for (size_t i = 0; status == 0 && i < parts.size(); i++) {
+        from = (first + i) % parts.size();
+        status = parts.begin()[from]();
+    }
     return status;
 }
 
@@ -199,12 +202,13 @@ static int litmus_main(int argc, char **argv, std::initializer_list<int (*)()> p
 {
     unsigned caught = 0;
     int status = 0;
+    size_t from = 0; /* a bug that was caught is sought where that was, first of all */
 
     litmus_options(argc, argv);
     if (plant_wanted == NULL)
-        status = litmus_run(parts);
+        status = litmus_run(parts, from);
     for (unsigned i = 0; plant_wanted != NULL && i < litmus.runs; i++, litmus.seed++)
-        caught += litmus_run(parts) == 1;
+        caught += litmus_run(parts, from) == 1;
     if (plant_wanted != NULL) {
         std::printf("%s: caught in %u of %u runs\n", plant_wanted, caught, litmus.runs);
         status = !plant_is_reached ? 3 : caught == litmus.runs ? 1 : 0;

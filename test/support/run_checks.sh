@@ -12,7 +12,9 @@
 #                  how many mutants `mutation' draws, and which (100, 1)
 # FUZZ_SECONDS     for `fuzz': so long each (12)
 # FUZZ_RUNS        or so many inputs each; 0: no new ones
-# FUZZ_SEQUENCES   random sequences of operations beside (200000)
+# SEQUENCES, FUZZ_SEQUENCES
+#                  random sequences of operations beside: natively, and with sanitizers (5000000, 200000)
+# REFUSED_MODES    how membarrier(2) is refused in `refused': 1 never there, 2 refused later ("1 2")
 # SEQUENCES        and without sanitizers (5000000)
 # FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
@@ -119,7 +121,7 @@ plan_test() {
         [[ " $variants " == *" $variant "* ]] || continue
         build "tests-$variant"
         for test in $(ask_make "TESTS_$variant"); do
-            run_in "$variant" "$test" 120 "build/$variant/$test"
+            run_in "$variant" "$test" 400 "build/$variant/$test"
         done
     done
 }
@@ -129,7 +131,7 @@ plan_refused() {
     local test mode
     build refused-release
     for test in $(ask_make REFUSED); do
-        for mode in 1 2; do
+        for mode in ${REFUSED_MODES:-1 2}; do
             step run_steps release "refused/$test/$mode" 120 pass env FAULT_MEMBARRIER="$mode" \
                 "build/release/test/refused/$test"
         done
