@@ -377,6 +377,55 @@ static-cppcheck:
 	    --template='{file}:{line}: {severity}: {id}: {message}' \
 	    -D_GNU_SOURCE -D_Noreturn='__attribute__((noreturn))' -Iinclude -Ilib -Itest $(STATIC_SRC)
 
+# ---- C++ ----------------------------------------------------------------------------------------------------
+# include/brim.hpp, by compilers and standards: build/cpp/VARIANT/tests.  Races need a library that is instrumented by the
+# same compiler; `bare' is without exceptions and RTTI.
+
+CPP_SRC := $(sort $(wildcard test/cpp/*.cpp))
+CPP_ALL := gcc17 gcc20 clang17 clang20 tsan17 tsan20 bare
+CPP_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wold-style-cast -Werror
+$(eval $(call lazy,CXX_clang,command -v clang++-19 || echo clang++))
+CXX_tsan = $(patsubst gcc%,g++%,$(patsubst clang%,clang++%,$(CC_tsan)))
+CPP_COMPILER_gcc = $(CXX) $(FLAGS_asan)
+CPP_COMPILER_clang = $(CXX_clang) $(FLAGS_asan)
+CPP_COMPILER_tsan = $(CXX_tsan) $(FLAGS_tsan)
+CPP_LIB_gcc := asan
+CPP_LIB_clang := asan
+CPP_LIB_tsan := tsan
+CPP_LIB_bare := release
+CPP_SRC_tsan := test/cpp/main.cpp test/cpp/test_threads.cpp
+CPP_SRC_gcc := $(CPP_SRC)
+CPP_SRC_clang := $(CPP_SRC)
+CPP_SRC_bare := $(CPP_SRC)
+# $(call cpp_rules,VARIANT,COMPILER,FLAGS)
+define cpp_rules
+build/cpp/$1/flags: FORCE
+	$$(call remember,$$(CPP_COMPILER_$2) $3 $$(CPP_WARNINGS) $$(CPPFLAGS) $$(CXXFLAGS) $$(LDFLAGS))
+build/cpp/$1/%.o: test/cpp/%.cpp build/cpp/$1/flags
+	@mkdir -p $$(@D)
+	$$(CPP_COMPILER_$2) $3 $$(CPP_WARNINGS) -pthread -Iinclude $$(CPPFLAGS) $$(CXXFLAGS) -MMD -MP -c -o $$@ $$<
+build/cpp/$1/tests: $(CPP_SRC_$2:test/cpp/%.cpp=build/cpp/$1/%.o) build/$(CPP_LIB_$2)/libbrim.a
+	$$(CPP_COMPILER_$2) $3 $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -pthread
+endef
+$(foreach c,gcc clang tsan,$(foreach n,17 20,$(eval $(call cpp_rules,$c$n,$c,-std=c++$n))))
+CPP_COMPILER_bare = $(CXX)
+$(eval $(call cpp_rules,bare,bare,-std=c++17 -O0 -fno-exceptions -fno-rtti))
+CPP_COST = $(CXX) -std=c++17 -O2 -g
+build/cpp/cost: test/cpp/alone/cost.cpp include/brim.hpp include/brim.h build/release/libbrim.a
+	@mkdir -p $(@D)
+	$(CPP_COST) $(CPP_WARNINGS) -Iinclude $(CPPFLAGS) $(CXXFLAGS) -o $@ $(filter %.cpp %.a,$^) $(LDFLAGS) -pthread
+-include $(wildcard build/cpp/*/*.d)
+
+.PHONY: cpp cppcost
+cpp: ## test include/brim.hpp by gcc and clang, C++17 and C++20, under sanitizers, and the blocks of docs/CPP.md
+	@$(SET_UP) cpp
+	@$(RUN_CHECKS) cpp
+
+cppcost: ## count the instructions that brim.hpp takes beyond brim.h
+	@$(SET_UP) cpp instructions
+	@$(MAKE) --no-print-directory build/cpp/cost
+	@test/cpp/cost.sh build/cpp/cost
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
@@ -387,6 +436,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
 FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000
+FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17'
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
@@ -408,7 +458,7 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz
 	@$(SET_UP) check
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz
+	    replay fuzz cpp
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz cpp; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -20,6 +20,7 @@
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
 # PLANT_EVERY      of the planted bugs every n-th (1)
 # PLANT_RUNS       how often each planted bug must be caught, with other schedules each time (1)
+# CPP_VARIANTS     which of CPP_ALL in the Makefile (all)
 # JOBS             how many steps run at a time (one for each processor)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -253,6 +254,31 @@ plan_fuzz() {
     done
     build build/fuzz/sequences
     step run_steps fuzz sequences 7200 pass build/fuzz/sequences "${FUZZ_SEQUENCES:-200000}"
+}
+
+# include/brim.hpp: CPP_VARIANTS of the tests, what must not compile, and the page's blocks.
+plan_cpp() {
+    local variant compiler
+    for variant in ${CPP_VARIANTS:-$(ask_make CPP_ALL)}; do
+        build "build/cpp/$variant/tests"
+        case $variant in
+        tsan*) run_in tsan "cpp-$variant" 300 "build/cpp/$variant/tests" ;;
+        bare) run_in release "cpp-$variant" 120 "build/cpp/$variant/tests" ;;
+        *) run_in asan "cpp-$variant" 300 "build/cpp/$variant/tests" ;;
+        esac
+    done
+    compiler=$(ask_make CXX)
+    build build/cpp/gcc20/tests
+    step run_steps cpp reached 60 pass test/cpp/reached.sh build/cpp/gcc20
+    step run_steps cpp refused 300 pass test/cpp/refused.sh "$compiler"
+    build lib
+    for variant in 17 20; do
+        step run_steps cpp "blocks-$variant" 300 pass test/cpp/blocks.sh "$variant" "$compiler"
+    done
+    [ -z "${CPP_VARIANTS:-}" ] || return 0
+    compiler=$(ask_make CXX_clang)
+    step run_steps cpp refused-clang 300 pass test/cpp/refused.sh "$compiler"
+    step run_steps cpp blocks-clang 300 pass test/cpp/blocks.sh 20 "$compiler"
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

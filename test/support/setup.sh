@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `static', `fuzz', `instructions', `peers', `report' or `replay', with
+# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp', `instructions', `peers', `report' or `replay', with
 # apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where
 # it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command to type, and
 # exits with 2.
@@ -14,6 +14,7 @@ fuzz_packages=("${run_packages[@]}" clang check zstd)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
 replay_packages=(jq mawk)
+cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
 peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
@@ -111,12 +112,13 @@ for list in "$@"; do
     check) wanted+=("${check_packages[@]}") ;;
     static) wanted+=("${static_packages[@]}") ;;
     fuzz) wanted+=("${fuzz_packages[@]}") ;;
+    cpp) wanted+=("${cpp_packages[@]}") ;;
     peers) wanted+=("${peers_packages[@]}") ;;
     instructions) wanted+=("${instructions_packages[@]}") ;;
     replay) wanted+=("${replay_packages[@]}") ;;
     report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 [present] run|check|static|fuzz|instructions|peers|report|replay..." >&2
+        echo "usage: $0 [present] run|check|static|fuzz|cpp|instructions|peers|report|replay..." >&2
         exit 2
         ;;
     esac
