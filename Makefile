@@ -386,8 +386,8 @@ CPP_ALL := gcc17 gcc20 clang17 clang20 tsan17 tsan20 bare
 CPP_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wold-style-cast -Werror
 $(eval $(call lazy,CXX_clang,command -v clang++-19 || echo clang++))
 CXX_tsan = $(patsubst gcc%,g++%,$(patsubst clang%,clang++%,$(CC_tsan)))
-CPP_COMPILER_gcc = $(CXX) $(FLAGS_asan)
-CPP_COMPILER_clang = $(CXX_clang) $(FLAGS_asan)
+CPP_COMPILER_gcc = $(CXX) $(FLAGS_asan:-O1=-O0)
+CPP_COMPILER_clang = $(CXX_clang) $(FLAGS_asan:-O1=-O0)
 CPP_COMPILER_tsan = $(CXX_tsan) $(FLAGS_tsan)
 CPP_LIB_gcc := asan
 CPP_LIB_clang := asan

@@ -30,7 +30,7 @@ void all(tiles &cache, mixed &several, const brim::kind<padded> &other, std::uni
     brim::queue queue = brim::queue::make();
     brim::slot<tile> slot;
     brim::entry_options options;
-    (void)some, (void)slot, (void)queue, (void)several, (void)other;
+    (void)some, (void)slot, (void)queue, (void)several, (void)other, (void)tile_value;
 #if CASE == 1 // deleted|protected
     tiles copy = cache;
 #elif CASE == 2 // deleted
@@ -45,11 +45,11 @@ void all(tiles &cache, mixed &several, const brim::kind<padded> &other, std::uni
     brim::claim<tile> claim = cache.claim(2), copy = claim;
 #elif CASE == 7 // no matching|cannot bind|cannot convert|no viable
     (void)cache.insert(1, tile_value, 1);
-#elif CASE == 8 // discard|nodiscard|unused
+#elif CASE == 8 // ignoring return
     cache.insert(1, std::move(tile_value), 1);
-#elif CASE == 9 // discard|nodiscard|unused
+#elif CASE == 9 // ignoring return
     cache.get(1, [] { return brim::loaded(std::make_unique<tile>(), 1); });
-#elif CASE == 10 // discard|nodiscard|unused
+#elif CASE == 10 // ignoring return
     cache.find(1);
 #elif CASE == 11 // K is not its bytes
     (void)brim::cache<padded, tile>().find({1, 2});
@@ -63,7 +63,7 @@ void all(tiles &cache, mixed &several, const brim::kind<padded> &other, std::uni
     (void)cache.insert(1, other, std::make_unique<padded>(), 1);
 #elif CASE == 16 // never holds a value of that kind
     (void)ref.as(other);
-#elif CASE == 17 // conver|no viable
+#elif CASE == 17 // no match|no viable
     ref = some;
 #elif CASE == 18 // no viable|no match
     options.groups = cache.make_group();
