@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Brim for C++17: brim.h with types, in one header, at no cost.  Values come and go as std::unique_ptr<T>; what brim.h
- * says to give back is given back by a destructor; callbacks are lambdas.
+ * Brim for C++17: brim.h with types, in one header, at no cost.  Values come and go as std::unique_ptr<T>; what
+ * brim.h says to give back is given back by a destructor; callbacks are lambdas.
  *
  *   brim::cache<std::uint64_t, tile> tiles = brim::cache<std::uint64_t, tile>::make({256 << 20});
  *   ...
@@ -11,13 +11,14 @@
  * Everything is a thin name for a function of brim.h, whose guarantees, rules and comments hold: what a comment here
  * does not say, that of the C function says.  This one is named by `As'.
  *
- * Handles    cache, ref, key, slot, section, load, wait, group and queue are each one pointer (load: two; wait: three).  An empty
- *            one is what NULL is in brim.h: finds miss, predicates are false, statuses are invalid.  c() is the C
- *            handle, still owned; detach() gives it away; adopt() takes one over.
- * Copies     ref, key and group are counted: a copy is one count more (an atomic step), a move is none.  cache, section,
- *            load, wait and queue are moved only; slots and kinds stay where they are, for others have their address.
- * Results    Nothing here throws, and nothing needs exceptions or RTTI.  result<H> is an H, empty or not, and the status
- *            of how it came to be; it can be used, kept and passed on as an H.
+ * Handles    cache, ref, key, slot, section, load, wait, group and queue are each one pointer (load: two; wait:
+ *            three).  An empty one is what NULL is in brim.h: finds miss, predicates are false, statuses are
+ *            invalid.  c() is the C handle, still owned; detach() gives it away; adopt() takes one over.
+ * Copies     ref, key and group are counted: a copy is one count more (an atomic step), a move is none.  cache,
+ *            section, load, wait and queue are moved only; slots and kinds stay where they are, for others have
+ *            their address.
+ * Results    Nothing here throws, and nothing needs exceptions or RTTI.  result<H> is an H, empty or not, and the
+ *            status of how it came to be; it can be used, kept and passed on as an H.
  * Exceptions that leave a loader, a predicate, a visitor or a writer do not pass through Brim: they are caught
  *            below it, the load fails (others that wait for it get status::failed), the walk stops, and the call that
  *            was given the callback throws them on.  Destructors, listeners and `done' callbacks must not throw:
@@ -28,7 +29,8 @@
  *            are strings.
  * NULL       values (negative entries) are empty std::unique_ptrs.  A ref to one is true; its get() is nullptr.
  *
- * Where each function of brim.h is; of these names, those in braces are reached through options and destructors alone.
+ * Where each function of brim.h is; of these names, those in braces are reached through options and destructors
+ * alone.
  *
  *   brim_cache_new, brim_cache_free          cache::make, {~cache}
  *   brim_options_init_sized                  {options}
@@ -123,7 +125,8 @@
 #include <exception>
 #endif
 
-namespace brim {
+namespace brim
+{
 
 // ---- Words of brim.h
 
@@ -199,7 +202,8 @@ class queue;
  * result<H>:
  * An H, and the status of how it came to be.  Unless a comment says otherwise it is empty exactly if that is not ok.
  */
-template <class H> class [[nodiscard]] result : public H {
+template <class H> class [[nodiscard]] result : public H
+{
   public:
     result(brim::status why, H &&handle) noexcept : H(std::move(handle)), status_(why) {}
     brim::status status() const noexcept { return status_; }
@@ -217,10 +221,10 @@ struct unowned {
 
 // ---- Keys are bytes
 
-namespace detail {
+namespace detail
+{
 template <class...> inline constexpr bool never = false;
-template <class K>
-inline constexpr bool is_plain =
+template <class K> inline constexpr bool is_plain =
     std::is_trivially_copyable_v<K> && std::has_unique_object_representations_v<K> && !std::is_same_v<K, char *> &&
     !std::is_same_v<K, const char *>;
 } // namespace detail
@@ -239,8 +243,9 @@ inline constexpr bool is_plain =
  * What `pack' returns lives as long as the call that needs it; it may as well be a std::string_view of the key.
  */
 template <class K, class = void> struct key_bytes {
-    static_assert(detail::never<K>, "K is not its bytes (it has padding, floating point, a pointer to characters, or is "
-                                    "not trivially copyable): specialise brim::key_bytes<K>");
+    static_assert(detail::never<K>,
+                  "K is not its bytes (it has padding, floating point, a pointer to characters, or is "
+                  "not trivially copyable): specialise brim::key_bytes<K>");
 };
 
 template <class K> struct key_bytes<K, std::enable_if_t<detail::is_plain<K>>> {
@@ -252,9 +257,9 @@ template <class K> struct key_bytes<K, std::enable_if_t<detail::is_plain<K>>> {
     }
     static K unpack(std::string_view bytes) noexcept
     {
-        K key;
-        std::memcpy(std::addressof(key), bytes.data(), sizeof key);
-        return key;
+        alignas(K) unsigned char room[sizeof(K)]; // K may have no default constructor
+        std::memcpy(room, bytes.data(), sizeof(K));
+        return *std::launder(reinterpret_cast<const K *>(room));
     }
 };
 
@@ -263,14 +268,16 @@ template <> struct key_bytes<std::string_view> {
     static std::string_view pack(std::string_view key) noexcept { return key; }
     static std::string_view unpack(std::string_view bytes) noexcept { return bytes; }
 };
-template <> struct key_bytes<std::string> : key_bytes<std::string_view> {};
+template <> struct key_bytes<std::string> : key_bytes<std::string_view> {
+};
 
 // ---- Kinds
 
 /**
  * What all kinds have: the C structure, whose address is the kind.
  */
-class kind_base {
+class kind_base
+{
   public:
     kind_base(const kind_base &) = delete;
     kind_base &operator=(const kind_base &) = delete;
@@ -285,7 +292,8 @@ class kind_base {
 /**
  * A kind of values that are T and are destroyed by a Deleter: what calls that make or cast such values ask for.
  */
-template <class T, class Deleter = std::default_delete<T>> class kind_of : public kind_base {
+template <class T, class Deleter = std::default_delete<T>> class kind_of : public kind_base
+{
   public:
     using element_type = T;
     using deleter_type = Deleter;
@@ -303,9 +311,11 @@ struct kind_options {
 };
 
 /** The listener that nobody is. */
-struct no_listener {};
+struct no_listener {
+};
 
-namespace detail {
+namespace detail
+{
 
 template <class T> void *untyped(T *value) noexcept
 {
@@ -330,8 +340,8 @@ void destroy(Deleter &deleter, std::string_view key, void *value, std::size_t co
         deleter(p);
 }
 
-template <class T, class Deleter>
-inline constexpr bool wants_key = std::is_invocable_v<Deleter &, T *, std::string_view, std::size_t>;
+template <class T, class Deleter> inline constexpr bool wants_key =
+    std::is_invocable_v<Deleter &, T *, std::string_view, std::size_t>;
 
 template <class T, class Deleter> void destroy_stateless(void *value, std::size_t cost, void *) noexcept
 {
@@ -371,7 +381,8 @@ template <class T, class Deleter> constexpr brim_kind make_standard() noexcept
 template <class T, class Deleter> inline constexpr brim_kind standard_kind = make_standard<T, Deleter>();
 
 template <class L, class = void> inline constexpr bool hears_unused = false;
-template <class L> inline constexpr bool hears_unused<L, std::void_t<decltype(std::declval<const L &>().unused())>> = true;
+template <class L> inline constexpr bool hears_unused<L, std::void_t<decltype(std::declval<const L &>().unused())>> =
+    true;
 
 } // namespace detail
 
@@ -379,14 +390,15 @@ template <class L> inline constexpr bool hears_unused<L, std::void_t<decltype(st
  * kind<T, Deleter, Listener>:
  * As brim_kind, for values that are T, and are destroyed by a copy of ${deleter}, called with (T *), (T *, cost) or
  * (T *, std::string_view key, cost).  ${listener} is called as `removed', with (std::string_view key, T *value,
- * std::size_t cost, brim::cause why), and its member unused(), if it has one, as `unused'.  Both are called as const, on
- * any thread, several at once.  The key of an anonymous value has a data() of nullptr.
+ * std::size_t cost, brim::cause why), and its member unused(), if it has one, as `unused'.  Both are called as
+ * const, on any thread, several at once.  The key of an anonymous value has a data() of nullptr.
  *
  * Ownership  The program's: best a static variable.  It must stay as long as a cache that met it, or a ref of one.
  * Callbacks  Must not throw.
  */
-template <class T, class Deleter = std::default_delete<T>, class Listener = no_listener>
-class kind : public kind_of<T, Deleter> {
+template <class T, class Deleter = std::default_delete<T>, class Listener = no_listener> class kind
+    : public kind_of<T, Deleter>
+{
   public:
     explicit kind(const char *name, const kind_options &options = {}, Deleter deleter = Deleter(),
                   Listener listener = Listener());
@@ -416,29 +428,31 @@ class kind : public kind_of<T, Deleter> {
 };
 
 /**
- * A kind with ${listener}, which may be a lambda: static const auto tiles = brim::make_kind<tile>("tile", {}, listener).
+ * A kind with ${listener}, which may be a lambda: static const auto tiles = brim::make_kind<tile>("tile", {},
+ * listener).
  */
-template <class T, class Deleter = std::default_delete<T>, class Listener>
-kind<T, Deleter, Listener> make_kind(const char *name, const kind_options &options, Listener listener,
-                                     Deleter deleter = Deleter())
+template <class T, class Deleter = std::default_delete<T>, class Listener> kind<T, Deleter, Listener>
+make_kind(const char *name, const kind_options &options, Listener listener, Deleter deleter = Deleter())
 {
     return kind<T, Deleter, Listener>(name, options, std::move(deleter), std::move(listener));
 }
 
 // ---- Refs
 
-namespace detail {
+namespace detail
+{
 
 /* ref<U> to ref<T>: const is added, or the type forgotten.  No base classes: the pointer is stored as it was. */
-template <class U, class T>
-inline constexpr bool is_view_of = !std::is_same_v<U, T> && std::is_convertible_v<U *, T *> &&
-                                   (std::is_void_v<T> || std::is_same_v<std::remove_const_t<U>, std::remove_const_t<T>>);
+template <class U, class T> inline constexpr bool is_view_of =
+    !std::is_same_v<U, T> && std::is_convertible_v<U *, T *> &&
+    (std::is_void_v<T> || std::is_same_v<std::remove_const_t<U>, std::remove_const_t<T>>);
 
-template <class T, class U>
-inline constexpr bool may_be = std::is_void_v<T> || std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>;
+template <class T, class U> inline constexpr bool may_be =
+    std::is_void_v<T> || std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>;
 
 /* What a ref can be asked, counted or not. */
-template <class Self, class T> class asked {
+template <class Self, class T> class asked
+{
   public:
     using element_type = T;
 
@@ -472,18 +486,19 @@ template <class Self, class T> class asked {
  * ref<T>:
  * A counted hold on a value.  As large as a pointer, and in an array as an array of brim_ref *.
  */
-template <class T> class ref : public detail::asked<ref<T>, T> {
+template <class T> class ref : public detail::asked<ref<T>, T>
+{
   public:
     constexpr ref() noexcept = default;
     constexpr ref(std::nullptr_t) noexcept {}
     ref(const ref &other) noexcept : c_(brim_ref_copy(other.c_)) {}
     ref(ref &&other) noexcept : c_(other.detach()) {}
-    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>>
-    ref(const ref<U> &other) noexcept : c_(brim_ref_copy(other.c()))
+    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>> ref(const ref<U> &other) noexcept
+        : c_(brim_ref_copy(other.c()))
     {
     }
-    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>>
-    ref(ref<U> &&other) noexcept : c_(other.detach())
+    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>> ref(ref<U> &&other) noexcept
+        : c_(other.detach())
     {
     }
     ref &operator=(ref other) noexcept
@@ -511,7 +526,7 @@ template <class T> class ref : public detail::asked<ref<T>, T> {
     [[nodiscard]] brim::key<T> key() const noexcept { return brim::key<T>::adopt(brim_ref_key(c_)); }
 
     /** As a U, if its kind is ${kind}; else empty.  For caches of several kinds, whose refs are ref<void>. */
-    template <class U, class D> [[nodiscard]] ref<U> as(const kind_of<U, D> &kind) const & noexcept
+    template <class U, class D> [[nodiscard]] ref<U> as(const kind_of<U, D> &kind) const &noexcept
     {
         return ref(*this).template as<U, D>(kind);
     }
@@ -541,7 +556,8 @@ template <class T> class ref : public detail::asked<ref<T>, T> {
  * borrowed<T>:
  * What section::borrow lends: as a ref, but uncounted.  Valid until its section ends.
  */
-template <class T> class borrowed : public detail::asked<borrowed<T>, T> {
+template <class T> class borrowed : public detail::asked<borrowed<T>, T>
+{
   public:
     constexpr borrowed() noexcept = default;
     explicit constexpr borrowed(const brim_ref *c) noexcept : c_(c) {}
@@ -578,19 +594,20 @@ template <class T> void release_many(ref<T> *refs, std::size_t n) noexcept
  * key<T>:
  * As brim_key: a counted handle that names an entry and does not keep its value.
  */
-template <class T> class key {
+template <class T> class key
+{
   public:
     using element_type = T;
     constexpr key() noexcept = default;
     constexpr key(std::nullptr_t) noexcept {}
     key(const key &other) noexcept : c_(brim_key_copy(other.c_)) {}
     key(key &&other) noexcept : c_(other.detach()) {}
-    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>>
-    key(const key<U> &other) noexcept : c_(brim_key_copy(other.c()))
+    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>> key(const key<U> &other) noexcept
+        : c_(brim_key_copy(other.c()))
     {
     }
-    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>>
-    key(key<U> &&other) noexcept : c_(other.detach())
+    template <class U, class = std::enable_if_t<detail::is_view_of<U, T>>> key(key<U> &&other) noexcept
+        : c_(other.detach())
     {
     }
     key &operator=(const key &other) noexcept
@@ -659,7 +676,8 @@ template <class T> std::size_t find_many(const key<T> *keys, std::size_t n, ref<
  * slot<T>:
  * As brim_slot: a key shared by threads.  Each function is atomic, but for making and destroying it.
  */
-template <class T> class slot {
+template <class T> class slot
+{
   public:
     constexpr slot() noexcept : c_{nullptr} {}
     /** As brim_slot_init. */
@@ -697,7 +715,8 @@ template <class T> class slot {
  * group:
  * As brim_group: entries that die together.  Its destructor gives one count back; the entries stay.
  */
-class group {
+class group
+{
   public:
     constexpr group() noexcept = default;
     group(const group &other) noexcept : c_(brim_group_copy(other.c_)) {}
@@ -735,7 +754,8 @@ class group {
  * queue:
  * As brim_queue: values that wait for their owner thread to destroy them.  Its destructor is brim_queue_drop.
  */
-class queue {
+class queue
+{
   public:
     constexpr queue() noexcept = default;
     queue(queue &&other) noexcept : c_(other.detach()) {}
@@ -822,16 +842,16 @@ template <class Clock> std::uint64_t now(void *) noexcept
 }
 
 /** Up to four groups: variables that live until the call that is given them returns.  They are not counted here. */
-class groups {
-    template <class... G>
-    static constexpr bool are_variables = sizeof...(G) > 0 && sizeof...(G) <= 4 &&
-                                          (std::is_convertible_v<G, const group &> && ...) &&
-                                          (std::is_lvalue_reference_v<G> && ...);
+class groups
+{
+    template <class... G> static constexpr bool are_variables = sizeof...(G) > 0 && sizeof...(G) <= 4 &&
+                                                                (std::is_convertible_v<G, const group &> && ...) &&
+                                                                (std::is_lvalue_reference_v<G> && ...);
 
   public:
     constexpr groups() noexcept = default;
-    template <class... G, class = std::enable_if_t<are_variables<G...>>>
-    groups(G &&...members) noexcept : c_{static_cast<const group &>(members).c()...}
+    template <class... G, class = std::enable_if_t<are_variables<G...>>> groups(G &&...members) noexcept
+        : c_{static_cast<const group &>(members).c()...}
     {
     }
     brim_group *const *c() const noexcept { return c_; }
@@ -841,7 +861,8 @@ class groups {
 };
 
 /**
- * As brim_entry_options; the kind is an argument of the calls that take one.  A duration of 0 is no limit, or unknown.
+ * As brim_entry_options; the kind is an argument of the calls that take one.  A duration of 0 is no limit, or
+ * unknown.
  */
 struct entry_options {
     brim::groups groups{};
@@ -860,7 +881,8 @@ struct load_options {
     int *reason = nullptr;
 };
 
-namespace detail {
+namespace detail
+{
 
 /* What is below 0 was over before it began: the shortest time there is. */
 inline std::uint64_t nanoseconds(std::chrono::nanoseconds d) noexcept
@@ -915,7 +937,8 @@ inline brim_entry_options c_options(const entry_options &o, const brim_kind *kin
 }
 
 /* The claim's options point to the entry's. */
-class c_load_options {
+class c_load_options
+{
   public:
     c_load_options(const load_options &o, const brim_kind *kind) noexcept : entry_(c_options(o.entry, kind))
     {
@@ -938,7 +961,8 @@ class c_load_options {
 // ---- Callbacks below frames of C
 
 /* What user code throws there waits here until Brim has returned. */
-class thrown {
+class thrown
+{
   public:
     /* True: ${call} has thrown.  What unwinds a canceled thread (pthread_cancel) is no C++ exception: it goes on. */
     template <class Call> bool by(Call &&call)
@@ -947,8 +971,7 @@ class thrown {
         try {
             call();
             return false;
-        }
-        catch (...) {
+        } catch (...) {
             error_ = std::current_exception();
             if (!error_)
                 throw;
@@ -960,7 +983,10 @@ class thrown {
 #endif
     }
 #if defined(__cpp_exceptions)
-    bool has_thrown() const noexcept { return error_ != nullptr; }
+    bool has_thrown() const noexcept
+    {
+        return error_ != nullptr;
+    }
     void rethrow()
     {
         if (error_)
@@ -970,7 +996,10 @@ class thrown {
   private:
     std::exception_ptr error_;
 #else
-    bool has_thrown() const noexcept { return false; }
+    bool has_thrown() const noexcept
+    {
+        return false;
+    }
     void rethrow() noexcept {}
 #endif
 };
@@ -981,17 +1010,19 @@ class thrown {
 
 /**
  * loaded<T, Deleter>:
- * What a loader returns: a value, perhaps a NULL one, and its cost; or a status, never ok: the load has failed, and that
- * is the reason.  brim::loaded(std::make_unique<tile>(), cost) knows the types.
+ * What a loader returns: a value, perhaps a NULL one, and its cost; or a status, never ok: the load has failed, and
+ * that is the reason.  brim::loaded(std::make_unique<tile>(), cost) knows the types.
  */
-template <class T, class Deleter = std::default_delete<T>> class [[nodiscard]] loaded {
+template <class T, class Deleter = std::default_delete<T>> class [[nodiscard]] loaded
+{
   public:
     loaded(std::unique_ptr<T, Deleter> value, std::size_t cost) noexcept
         : value_(std::move(value)), cost_(cost), status_(brim::status::ok)
     {
     }
     loaded(brim::status why) noexcept : status_(why == brim::status::ok ? brim::status::failed : why) {}
-    template <class U, class E, class = std::enable_if_t<std::is_convertible_v<std::unique_ptr<U, E>, std::unique_ptr<T, Deleter>>>>
+    template <class U, class E,
+              class = std::enable_if_t<std::is_convertible_v<std::unique_ptr<U, E>, std::unique_ptr<T, Deleter>>>>
     loaded(loaded<U, E> &&other) noexcept
         : value_(std::move(other.value_)), cost_(other.cost_), status_(other.status_)
     {
@@ -1013,7 +1044,8 @@ template <class T, class Deleter = std::default_delete<T>> class [[nodiscard]] l
 };
 
 /** The load whose loader is running on this thread. */
-namespace this_load {
+namespace this_load
+{
 /** As brim_load_is_wanted of brim_load_current(). */
 inline bool is_wanted() noexcept
 {
@@ -1031,7 +1063,8 @@ inline std::uint64_t asked() noexcept
  * As brim_load: a claimed load, to be finished or failed once, on any thread.  One that is destroyed fails, with
  * status::failed for its reason, so that nobody waits for what will never come.
  */
-template <class T, class Deleter = std::default_delete<T>> class load {
+template <class T, class Deleter = std::default_delete<T>> class load
+{
   public:
     using pointer = std::unique_ptr<T, Deleter>;
     constexpr load() noexcept = default;
@@ -1051,7 +1084,10 @@ template <class T, class Deleter = std::default_delete<T>> class load {
 
     explicit operator bool() const noexcept { return c_ != nullptr; }
     /** As brim_load_finish.  But for invalid, the load and ${value} are empty then. */
-    brim::status finish(pointer &&value, std::size_t cost) noexcept { return finish_c(value, cost, nullptr, nullptr); }
+    brim::status finish(pointer &&value, std::size_t cost) noexcept
+    {
+        return finish_c(value, cost, nullptr, nullptr);
+    }
     /** As brim_load_finish_with; the kind stays.  But for invalid and nomem, the load and ${value} are empty then. */
     brim::status finish(pointer &&value, std::size_t cost, const entry_options &options) noexcept
     {
@@ -1119,7 +1155,8 @@ template <class T, class Deleter = std::default_delete<T>> class load {
 
 // ---- Waits
 
-namespace detail {
+namespace detail
+{
 
 /* A `done' callback.  One that is no larger than a pointer, as a lambda that captures one, needs no memory. */
 template <class T, class F> struct done_call {
@@ -1165,10 +1202,13 @@ template <class T, class F> struct done_call {
  * wait:
  * As brim_wait: a callback of claim_async that is yet to come.  Its destructor forgets it: the callback comes.
  */
-class wait {
+class wait
+{
   public:
     constexpr wait() noexcept = default;
-    constexpr wait(brim_wait *c, void *arg, void (*drop)(void *) noexcept) noexcept : c_(c), arg_(arg), drop_(drop) {}
+    constexpr wait(brim_wait *c, void *arg, void (*drop)(void *) noexcept) noexcept : c_(c), arg_(arg), drop_(drop)
+    {
+    }
     wait(wait &&other) noexcept : c_(std::exchange(other.c_, nullptr)), arg_(other.arg_), drop_(other.drop_) {}
     wait &operator=(wait &&other) noexcept
     {
@@ -1217,7 +1257,8 @@ template <class T, class Deleter = std::default_delete<T>> struct [[nodiscard]] 
 
 // ---- A cache
 
-namespace detail {
+namespace detail
+{
 
 template <class K, class = void> struct argument_of {
     using type = const K &;
@@ -1227,11 +1268,13 @@ template <class K> struct argument_of<K, std::void_t<typename key_bytes<K>::argu
 };
 
 template <class K, class = void> inline constexpr bool is_in_place = false;
-template <class K> inline constexpr bool is_in_place<K, std::void_t<decltype(key_bytes<K>::in_place)>> = key_bytes<K>::in_place;
+template <class K> inline constexpr bool is_in_place<K, std::void_t<decltype(key_bytes<K>::in_place)>> =
+    key_bytes<K>::in_place;
 
 template <class K, class = void> inline constexpr bool unpacks = false;
 template <class K>
-inline constexpr bool unpacks<K, std::void_t<decltype(key_bytes<K>::unpack(std::declval<std::string_view>()))>> = true;
+inline constexpr bool unpacks<K, std::void_t<decltype(key_bytes<K>::unpack(std::declval<std::string_view>()))>> =
+    true;
 
 template <class F, class... Args> decltype(auto) call(F &f, Args &&...args)
 {
@@ -1332,7 +1375,8 @@ template <class F> struct write_call {
 inline constexpr std::size_t batch = 16;
 
 /* Calls step(bytes, first, count) for ${keys}, each ${stride} bytes after the one before it, in batches. */
-template <class K, class Any, class Step> void in_batches(const Any *keys, std::size_t n, std::size_t stride, Step &&step)
+template <class K, class Any, class Step>
+void in_batches(const Any *keys, std::size_t n, std::size_t stride, Step &&step)
 {
     using argument = typename argument_of<K>::type;
     using packed = std::decay_t<decltype(key_bytes<K>::pack(std::declval<argument>()))>;
@@ -1349,9 +1393,8 @@ template <class K, class Any, class Step> void in_batches(const Any *keys, std::
     }
 }
 
-template <class K, class Any>
-inline constexpr bool are_keys = is_in_place<K> ? std::is_same_v<Any, K>
-                                                : std::is_convertible_v<const Any &, typename argument_of<K>::type>;
+template <class K, class Any> inline constexpr bool are_keys =
+    is_in_place<K> ? std::is_same_v<Any, K> : std::is_convertible_v<const Any &, typename argument_of<K>::type>;
 
 template <class T> brim_ref **c_array(ref<T> *refs) noexcept
 {
@@ -1365,7 +1408,8 @@ template <class T> brim_ref **c_array(ref<T> *refs) noexcept
  * section<Key, T>:
  * As brim_read_begin to brim_read_end, in which values are borrowed.  It is its thread's: destroy it there.
  */
-template <class Key, class T> class section {
+template <class Key, class T> class section
+{
     using traits = key_bytes<Key>;
 
   public:
@@ -1425,11 +1469,12 @@ template <class Key, class T> class section {
                     values[first + i] = static_cast<T *>(found[i]);
             }
         } else {
-            detail::in_batches<Key>(keys, n, stride, [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
-                hits += brim_peek_many(c_, bytes, count, found);
-                for (std::size_t i = 0; i < count; i++)
-                    values[first + i] = static_cast<T *>(found[i]);
-            });
+            detail::in_batches<Key>(keys, n, stride,
+                                    [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
+                                        hits += brim_peek_many(c_, bytes, count, found);
+                                        for (std::size_t i = 0; i < count; i++)
+                                            values[first + i] = static_cast<T *>(found[i]);
+                                    });
         }
         return hits;
     }
@@ -1440,7 +1485,10 @@ template <class Key, class T> class section {
         return peek_many(keys.data(), keys.size() < values.size() ? keys.size() : values.size(), values.data());
     }
 #endif
-    brim_cache *c() const noexcept { return c_; }
+    brim_cache *c() const noexcept
+    {
+        return c_;
+    }
 
   private:
     template <class, class, class> friend class cache;
@@ -1451,7 +1499,8 @@ template <class Key, class T> class section {
 /**
  * What caches of all types have: bounds, frames, groups, statistics.
  */
-class cache_base {
+class cache_base
+{
   public:
     explicit operator bool() const noexcept { return c_ != nullptr; }
 
@@ -1478,7 +1527,10 @@ class cache_base {
     /** As brim_trim. */
     std::size_t trim(std::size_t target_used) noexcept { return brim_trim(c_, target_used); }
     /** As brim_trim_kind. */
-    std::size_t trim(const kind_base &kind, std::size_t target) noexcept { return brim_trim_kind(c_, kind.c(), target); }
+    std::size_t trim(const kind_base &kind, std::size_t target) noexcept
+    {
+        return brim_trim_kind(c_, kind.c(), target);
+    }
     /** As brim_trim_kind of NULL. */
     std::size_t trim_own_kind(std::size_t target) noexcept { return brim_trim_kind(c_, nullptr, target); }
     /** As brim_trim_unused_since. */
@@ -1557,13 +1609,14 @@ class cache_base {
 
 /**
  * cache<Key, T, Deleter>:
- * As brim_cache: finds values that are T by keys that are Key, and destroys them with a Deleter.  T may be const, or a
- * base class of what is inserted if its destructor is virtual.  T may be void: a cache of several kinds, in which each
- * call that makes a value says of which kind, and ref::as tells them apart.
+ * As brim_cache: finds values that are T by keys that are Key, and destroys them with a Deleter.  T may be const, or
+ * a base class of what is inserted if its destructor is virtual.  T may be void: a cache of several kinds, in which
+ * each call that makes a value says of which kind, and ref::as tells them apart.
  *
  * Callbacks  Its destructor is brim_cache_free.
  */
-template <class Key, class T, class Deleter = std::default_delete<T>> class cache : public cache_base {
+template <class Key, class T, class Deleter = std::default_delete<T>> class cache : public cache_base
+{
     using traits = key_bytes<Key>;
     static constexpr bool is_mixed = std::is_void_v<T>;
 
@@ -1587,7 +1640,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         if constexpr (is_mixed) {
             return make_c(options, nullptr);
         } else {
-            static_assert(detail::is_stateless<Deleter>, "a Deleter with state belongs to a kind: make(options, kind)");
+            static_assert(detail::is_stateless<Deleter>,
+                          "a Deleter with state belongs to a kind: make(options, kind)");
             return make_c(options, &detail::standard_kind<T, Deleter>);
         }
     }
@@ -1610,29 +1664,35 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     {
         static_assert(!is_mixed, "a cache of several kinds: insert(key, kind, value, cost)");
         const auto &packed = traits::pack(key);
-        return taken(value, brim_insert(c_, packed.data(), packed.size(), detail::untyped(value.get()), cost, nullptr));
+        return taken(value,
+                     brim_insert(c_, packed.data(), packed.size(), detail::untyped(value.get()), cost, nullptr));
     }
     /** As brim_insert_with. */
     [[nodiscard]] brim::status insert(argument key, pointer &&value, std::size_t cost, const entry_options &options)
     {
         return insert_c(key, own_kind(), value, cost, options, nullptr);
     }
-    template <class U, class D>
-    [[nodiscard]] brim::status insert(argument key, const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value,
-                                      std::size_t cost, const entry_options &options = {})
+    template <class U, class D> [[nodiscard]] brim::status insert(argument key, const kind_of<U, D> &kind,
+                                                                  typename kind_of<U, D>::pointer &&value,
+                                                                  std::size_t cost,
+                                                                  const entry_options &options = {})
     {
         return insert_c(key, of(kind), value, cost, options, nullptr);
     }
-    /** The same with a ref; not empty also with exists: it holds what is there. */
+    /**
+     * The same with a ref; not empty also with exists: it holds what is there.  In a cache of several kinds invalid,
+     * and empty, if that is of another kind; so with insert_or_wrap.
+     */
     result<ref> insert_and_hold(argument key, pointer &&value, std::size_t cost, const entry_options &options = {})
     {
         brim_ref *out = nullptr;
         const brim::status s = insert_c(key, own_kind(), value, cost, options, &out);
         return {s, ref::adopt(out)};
     }
-    template <class U, class D>
-    result<brim::ref<U>> insert_and_hold(argument key, const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value,
-                                         std::size_t cost, const entry_options &options = {})
+    template <class U, class D> result<brim::ref<U>> insert_and_hold(argument key, const kind_of<U, D> &kind,
+                                                                     typename kind_of<U, D>::pointer &&value,
+                                                                     std::size_t cost,
+                                                                     const entry_options &options = {})
     {
         brim_ref *out = nullptr;
         const brim::status s = insert_c(key, of(kind), value, cost, options, &out);
@@ -1645,9 +1705,10 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         const brim::status s = insert_or_wrap_c(key, own_kind(), value, cost, options, &out);
         return {s, ref::adopt(out)};
     }
-    template <class U, class D>
-    result<brim::ref<U>> insert_or_wrap(argument key, const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value,
-                                        std::size_t cost, const entry_options &options = {})
+    template <class U, class D> result<brim::ref<U>> insert_or_wrap(argument key, const kind_of<U, D> &kind,
+                                                                    typename kind_of<U, D>::pointer &&value,
+                                                                    std::size_t cost,
+                                                                    const entry_options &options = {})
     {
         brim_ref *out = nullptr;
         const brim::status s = insert_or_wrap_c(key, of(kind), value, cost, options, &out);
@@ -1658,31 +1719,34 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     {
         return wrap_c<T>(own_kind(), value, cost, options);
     }
-    template <class U, class D>
-    result<brim::ref<U>> wrap(const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value, std::size_t cost,
-                              const entry_options &options = {}) noexcept
+    template <class U, class D> result<brim::ref<U>> wrap(const kind_of<U, D> &kind,
+                                                          typename kind_of<U, D>::pointer &&value, std::size_t cost,
+                                                          const entry_options &options = {}) noexcept
     {
         return wrap_c<U>(of(kind), value, cost, options);
     }
     /** As brim_insert_anonymous, for a key. */
-    result<brim::key<T>> insert_anonymous(pointer &&value, std::size_t cost, const entry_options &options = {}) noexcept
+    result<brim::key<T>> insert_anonymous(pointer &&value, std::size_t cost,
+                                          const entry_options &options = {}) noexcept
     {
         return anonymous_c<T>(own_kind(), value, cost, options);
     }
     template <class U, class D>
-    result<brim::key<U>> insert_anonymous(const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value, std::size_t cost,
-                                          const entry_options &options = {}) noexcept
+    result<brim::key<U>> insert_anonymous(const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value,
+                                          std::size_t cost, const entry_options &options = {}) noexcept
     {
         return anonymous_c<U>(of(kind), value, cost, options);
     }
     /** As brim_insert_anonymous, for a ref: ref::key. */
-    result<ref> insert_anonymous_and_hold(pointer &&value, std::size_t cost, const entry_options &options = {}) noexcept
+    result<ref> insert_anonymous_and_hold(pointer &&value, std::size_t cost,
+                                          const entry_options &options = {}) noexcept
     {
         return anonymous_and_hold_c<T>(own_kind(), value, cost, options);
     }
     template <class U, class D>
-    result<brim::ref<U>> insert_anonymous_and_hold(const kind_of<U, D> &kind, typename kind_of<U, D>::pointer &&value,
-                                                   std::size_t cost, const entry_options &options = {}) noexcept
+    result<brim::ref<U>> insert_anonymous_and_hold(const kind_of<U, D> &kind,
+                                                   typename kind_of<U, D>::pointer &&value, std::size_t cost,
+                                                   const entry_options &options = {}) noexcept
     {
         return anonymous_and_hold_c<U>(of(kind), value, cost, options);
     }
@@ -1755,9 +1819,10 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
             return brim_find_fixed(c_, keys, sizeof(Key), stride, n, detail::c_array(refs));
         else {
             std::size_t hits = 0;
-            detail::in_batches<Key>(keys, n, stride, [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
-                hits += brim_find_many(c_, bytes, count, detail::c_array(refs + first));
-            });
+            detail::in_batches<Key>(keys, n, stride,
+                                    [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
+                                        hits += brim_find_many(c_, bytes, count, detail::c_array(refs + first));
+                                    });
             return hits;
         }
     }
@@ -1790,8 +1855,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         return get_c<T, Deleter>(key, c.c(), loader);
     }
     /** In a cache of several kinds also invalid: the key has a value of another kind. */
-    template <class U, class D, class Loader>
-    result<brim::ref<U>> get(argument key, const kind_of<U, D> &kind, Loader &&loader, const load_options &options = {})
+    template <class U, class D, class Loader> result<brim::ref<U>>
+    get(argument key, const kind_of<U, D> &kind, Loader &&loader, const load_options &options = {})
     {
         const detail::c_load_options c(options, of(kind));
         return get_c<U, D>(key, c.c(), loader);
@@ -1816,7 +1881,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         const auto &packed = traits::pack(key);
         brim_ref *found;
         brim_load *load;
-        const brim_status s = brim_claim(c_, packed.data(), packed.size(), detail::milliseconds(timeout), &found, &load);
+        const brim_status s =
+            brim_claim(c_, packed.data(), packed.size(), detail::milliseconds(timeout), &found, &load);
         return {static_cast<brim::status>(s), ref::adopt(found), brim::load<T, Deleter>::adopt(load)};
     }
     /** As brim_claim_with. */
@@ -1830,10 +1896,9 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     {
         return claim_c<U, D>(key, of(kind), options);
     }
-    /** As brim_claim_many: ${claims}[i] as by claim of ${keys}[i].  What they held is given back first. */
-    template <class Any, class = std::enable_if_t<detail::are_keys<Key, Any>>>
-    std::size_t claim_many(const Any *keys, std::size_t n, brim::claim<T, Deleter> *claims,
-                           const load_options &options = {})
+    /** As brim_claim_many: ${claims}[i] as by claim of ${keys}[i].  What they held is given back then. */
+    template <class Any, class = std::enable_if_t<detail::are_keys<Key, Any>>> std::size_t
+    claim_many(const Any *keys, std::size_t n, brim::claim<T, Deleter> *claims, const load_options &options = {})
     {
         return claim_many_c<T, Deleter>(keys, n, own_kind(), claims, options);
     }
@@ -1848,7 +1913,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     std::size_t claim_many(std::span<const Key> keys, std::span<brim::claim<T, Deleter>> claims,
                            const load_options &options = {})
     {
-        return claim_many(keys.data(), keys.size() < claims.size() ? keys.size() : claims.size(), claims.data(), options);
+        return claim_many(keys.data(), keys.size() < claims.size() ? keys.size() : claims.size(), claims.data(),
+                          options);
     }
 #endif
     /**
@@ -1857,14 +1923,13 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
      *
      * Cost       What ${done} captures is allocated, unless it is trivial and no larger than a pointer.
      */
-    template <class Done>
-    [[nodiscard]] brim::async_claim<T, Deleter> claim_async(argument key, Done &&done, const load_options &options = {})
+    template <class Done> [[nodiscard]] brim::async_claim<T, Deleter> claim_async(argument key, Done &&done,
+                                                                                  const load_options &options = {})
     {
         return claim_async_c<T, Deleter>(key, own_kind(), std::forward<Done>(done), options);
     }
-    template <class U, class D, class Done>
-    [[nodiscard]] brim::async_claim<U, D> claim_async(argument key, const kind_of<U, D> &kind, Done &&done,
-                                                      const load_options &options = {})
+    template <class U, class D, class Done> [[nodiscard]] brim::async_claim<U, D>
+    claim_async(argument key, const kind_of<U, D> &kind, Done &&done, const load_options &options = {})
     {
         return claim_async_c<U, D>(key, of(kind), std::forward<Done>(done), options);
     }
@@ -1878,8 +1943,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     // ---- Walks
 
     /**
-     * As brim_remove_if, for which ${predicate}(const ref &) is true.  If it throws it is not called again: what it was
-     * true for until then has been removed.
+     * As brim_remove_if, for which ${predicate}(const ref &) is true.  If it throws it is not called again: what it
+     * was true for until then has been removed.
      */
     template <class Predicate> std::size_t remove_if(Predicate &&predicate)
     {
@@ -1927,7 +1992,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
     }
 
     /* A ref<U>, in a cache of several kinds only if what was found is of ${kind}. */
-    template <class U> static result<brim::ref<U>> checked(brim_status s, brim_ref *found, const brim_kind *kind) noexcept
+    template <class U>
+    static result<brim::ref<U>> checked(brim_status s, brim_ref *found, const brim_kind *kind) noexcept
     {
         brim::ref<U> r = brim::ref<U>::adopt(found);
         if (is_mixed && r && r.kind() != kind)
@@ -1935,17 +2001,16 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         return {static_cast<brim::status>(s), std::move(r)};
     }
 
-    template <class P>
-    brim::status insert_c(argument key, const brim_kind *kind, P &value, std::size_t cost, const entry_options &options,
-                          brim_ref **out)
+    template <class P> brim::status insert_c(argument key, const brim_kind *kind, P &value, std::size_t cost,
+                                             const entry_options &options, brim_ref **out)
     {
         const auto &packed = traits::pack(key);
         const brim_entry_options c = detail::c_options(options, kind);
-        return taken(value, brim_insert_with(c_, packed.data(), packed.size(), detail::untyped(value.get()), cost, &c, out));
+        return taken(
+            value, brim_insert_with(c_, packed.data(), packed.size(), detail::untyped(value.get()), cost, &c, out));
     }
-    template <class P>
-    brim::status insert_or_wrap_c(argument key, const brim_kind *kind, P &value, std::size_t cost,
-                                  const entry_options &options, brim_ref **out)
+    template <class P> brim::status insert_or_wrap_c(argument key, const brim_kind *kind, P &value, std::size_t cost,
+                                                     const entry_options &options, brim_ref **out)
     {
         const auto &packed = traits::pack(key);
         const brim_entry_options c = detail::c_options(options, kind);
@@ -1955,16 +2020,16 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
             (void)value.release();
         return static_cast<brim::status>(s);
     }
-    template <class U, class P>
-    result<brim::ref<U>> wrap_c(const brim_kind *kind, P &value, std::size_t cost, const entry_options &options) noexcept
+    template <class U, class P> result<brim::ref<U>> wrap_c(const brim_kind *kind, P &value, std::size_t cost,
+                                                            const entry_options &options) noexcept
     {
         const brim_entry_options c = detail::c_options(options, kind);
         brim_ref *out = nullptr;
         const brim::status s = taken(value, brim_wrap(c_, detail::untyped(value.get()), cost, &c, &out));
         return {s, brim::ref<U>::adopt(out)};
     }
-    template <class U, class P>
-    result<brim::key<U>> anonymous_c(const brim_kind *kind, P &value, std::size_t cost, const entry_options &options) noexcept
+    template <class U, class P> result<brim::key<U>> anonymous_c(const brim_kind *kind, P &value, std::size_t cost,
+                                                                 const entry_options &options) noexcept
     {
         const brim_entry_options c = detail::c_options(options, kind);
         brim_key *out = nullptr;
@@ -1972,9 +2037,8 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
             taken(value, brim_insert_anonymous(c_, detail::untyped(value.get()), cost, &c, &out, nullptr));
         return {s, brim::key<U>::adopt(out)};
     }
-    template <class U, class P>
-    result<brim::ref<U>> anonymous_and_hold_c(const brim_kind *kind, P &value, std::size_t cost,
-                                              const entry_options &options) noexcept
+    template <class U, class P> result<brim::ref<U>>
+    anonymous_and_hold_c(const brim_kind *kind, P &value, std::size_t cost, const entry_options &options) noexcept
     {
         const brim_entry_options c = detail::c_options(options, kind);
         brim_ref *out = nullptr;
@@ -1982,9 +2046,9 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
             taken(value, brim_insert_anonymous(c_, detail::untyped(value.get()), cost, &c, nullptr, &out));
         return {s, brim::ref<U>::adopt(out)};
     }
-    template <class U, class P>
-    static brim::status replace_c(brim::key<U> &key, const brim_kind *kind, P &value, std::size_t cost,
-                                  const entry_options &options, brim_ref **out) noexcept
+    template <class U, class P> static brim::status replace_c(brim::key<U> &key, const brim_kind *kind, P &value,
+                                                              std::size_t cost, const entry_options &options,
+                                                              brim_ref **out) noexcept
     {
         const brim_entry_options c = detail::c_options(options, kind);
         return taken(value, brim_key_replace_with(key.address(), detail::untyped(value.get()), cost, &c, out));
@@ -1996,13 +2060,14 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         detail::loader_call<argument, U, D, Loader> call{key, loader};
         const auto &packed = traits::pack(key);
         brim_ref *found;
-        const brim_status s =
-            options ? brim_get_with(c_, packed.data(), packed.size(), options, call.run, &call, &found)
-                    : brim_get(c_, packed.data(), packed.size(), call.run, &call, &found);
+        const brim_status s = options
+                                  ? brim_get_with(c_, packed.data(), packed.size(), options, call.run, &call, &found)
+                                  : brim_get(c_, packed.data(), packed.size(), call.run, &call, &found);
         call.error.rethrow();
         return checked<U>(s, found, options ? options->entry->kind : nullptr);
     }
-    template <class U, class D, class Loader> static result<brim::ref<U>> key_get_c(brim::key<U> &key, Loader &loader)
+    template <class U, class D, class Loader>
+    static result<brim::ref<U>> key_get_c(brim::key<U> &key, Loader &loader)
     {
         detail::handle_call<Key, U, D, Loader> call{loader};
         brim_ref *found;
@@ -2027,29 +2092,30 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
         result<brim::ref<U>> hit = checked<U>(s, found, kind);
         return {hit.status(), std::move(hit), brim::load<U, D>::adopt(load, kind)};
     }
-    template <class U, class D, class Any>
-    std::size_t claim_many_c(const Any *keys, std::size_t n, const brim_kind *kind, brim::claim<U, D> *claims,
-                             const load_options &options)
+    template <class U, class D, class Any> std::size_t claim_many_c(const Any *keys, std::size_t n,
+                                                                    const brim_kind *kind, brim::claim<U, D> *claims,
+                                                                    const load_options &options)
     {
         detail::c_load_options c(options, kind);
         int reason = 0, last = 0;
         c.c()->reason = &reason;
         std::size_t hits = 0;
-        detail::in_batches<Key>(keys, n, sizeof(Any), [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
-            brim_ref *found[detail::batch];
-            brim_load *loads[detail::batch];
-            brim_status statuses[detail::batch];
-            hits += brim_claim_many(c_, bytes, count, c.c(), found, loads, statuses);
-            for (std::size_t i = 0; i < count; i++)
-                claims[first + i] = claimed<U, D>(statuses[i], found[i], loads[i], kind);
-            last = reason != 0 ? reason : last;
-        });
+        detail::in_batches<Key>(keys, n, sizeof(Any),
+                                [&](const brim_bytes *bytes, std::size_t first, std::size_t count) {
+                                    brim_ref *found[detail::batch];
+                                    brim_load *loads[detail::batch];
+                                    brim_status statuses[detail::batch];
+                                    hits += brim_claim_many(c_, bytes, count, c.c(), found, loads, statuses);
+                                    for (std::size_t i = 0; i < count; i++)
+                                        claims[first + i] = claimed<U, D>(statuses[i], found[i], loads[i], kind);
+                                    last = reason != 0 ? reason : last;
+                                });
         if (options.reason)
             *options.reason = last;
         return hits;
     }
-    template <class U, class D, class Done>
-    brim::async_claim<U, D> claim_async_c(argument key, const brim_kind *kind, Done &&done, const load_options &options)
+    template <class U, class D, class Done> brim::async_claim<U, D>
+    claim_async_c(argument key, const brim_kind *kind, Done &&done, const load_options &options)
     {
         using call = detail::done_call<T, std::decay_t<Done>>;
         const auto &packed = traits::pack(key);
@@ -2073,8 +2139,7 @@ template <class Key, class T, class Deleter = std::default_delete<T>> class cach
  * emit_stats(caches, n, format, write):
  * As brim_stats_emit, to ${write}(std::string_view text), which returns nothing, or false to stop.
  */
-template <class Writer>
-status emit_stats(brim_cache *const *caches, std::size_t n, format form, Writer &&write)
+template <class Writer> status emit_stats(brim_cache *const *caches, std::size_t n, format form, Writer &&write)
 {
     detail::write_call<std::remove_reference_t<Writer>> call{write};
     const brim_status s = brim_stats_emit(caches, n, static_cast<brim_format>(form), call.run, &call);

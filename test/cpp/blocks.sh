@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # blocks.sh 17|20 CXX
-# Compile each C++ block of docs/CPP.md by CXX: one with a main function is a program, which is also run; one that begins
-# with `struct' or `template' stands in a file; the others in a function, as test/cpp/alone/page.h knows it.  One that begins
-# with `// C++20' is left out for 17.  Exit status: 0 if all is well.
+# Compile each C++ block of docs/CPP.md by CXX: one with a main function is a program, which is also run; one that
+# begins with `struct' or `template' stands in a file; the others in a function, as test/cpp/alone/page.h knows it.
+# One that begins with `// C++20' is left out for 17.  Exit status: 0 if all is well.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -28,7 +28,8 @@ blocks=$(awk -v out="$out" -v standard="$1" -v page="$page" '
                 "    const std::vector<std::uint64_t> &viewport, viewer &view);\n" \
                 "void block_" n "([[maybe_unused]] brim::cache<std::uint64_t, tile> &tiles,\n" \
                 "    [[maybe_unused]] std::uint64_t id, [[maybe_unused]] int x, [[maybe_unused]] int y,\n" \
-                "    [[maybe_unused]] const std::vector<std::uint64_t> &viewport, [[maybe_unused]] viewer &view)\n" text
+                "    [[maybe_unused]] const std::vector<std::uint64_t> &viewport,\n" \
+                "    [[maybe_unused]] viewer &view)\n" text
         printf "%s", text >>file
     }
     /^```cpp$/ { inside = 1; text = ""; start = NR + 1; next }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # cost.sh PROGRAM
-# Count with callgrind the instructions that PROGRAM (test/cpp/alone/cost.cpp) takes for the same work through brim.h and
-# through brim.hpp, and print them, for each of the 1000 keys.  Exit status: 0 if find with release, and peek, take at most
-# one instruction more, and the others at most COST_MORE (30).
+# Count with callgrind the instructions that PROGRAM (test/cpp/alone/cost.cpp) takes for the same work through brim.h
+# and through brim.hpp, and print them, for each of the 1000 keys.  Exit status: 0 if find with release, and peek,
+# take at most one instruction more, and the others at most COST_MORE (30).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

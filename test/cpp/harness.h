@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of include/brim.hpp: TEST(name) { CHECK(...); }, in as many files as there are topics, and one program of them.
+ * Tests of include/brim.hpp: TEST(name) { CHECK(...); }, in as many files as there are topics, and one program of
+ * them.
  */
 #ifndef TEST_CPP_HARNESS_H
 #define TEST_CPP_HARNESS_H

@@ -5,7 +5,8 @@
 #include <map>
 #include <string>
 
-namespace {
+namespace
+{
 std::atomic<int> failures;
 
 std::map<std::string, void (*)()> &tests()
@@ -15,7 +16,8 @@ std::map<std::string, void (*)()> &tests()
 }
 } // namespace
 
-namespace test {
+namespace test
+{
 
 std::atomic<int> tracked::alive;
 

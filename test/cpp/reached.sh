@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # reached.sh DIRECTORY
-# Check that each function of include/brim.h has its place in the table of include/brim.hpp, and is called by the objects in DIRECTORY, which
-# are the tests: so that all of it can be reached from C++, and was.
+# Check that each function of include/brim.h has its place in the table of include/brim.hpp, and is called by the
+# objects in DIRECTORY, which are the tests: so that all of it can be reached from C++, and was.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

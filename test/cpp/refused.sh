@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # refused.sh CXX [EVERY]
-# Check that each CASE, or every EVERY-th, of test/cpp/alone/refused.cpp is refused by CXX with the words behind its number,
-# and that all else in it is right.  Exit status: 0 if so.
+# Check that each CASE, or every EVERY-th, of test/cpp/alone/refused.cpp is refused by CXX with the words behind its
+# number, and that all else in it is right.  Exit status: 0 if so.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 

@@ -106,7 +106,8 @@ TEST(cache_empty_one)
     CHECK(!cache && cache.c() == nullptr && !cache.find(1) && !cache.contains(1) && !cache.remove(1));
     std::unique_ptr<tracked> value = make(1);
     CHECK(cache.insert(1, std::move(value), 1) == brim::status::invalid && value);
-    CHECK(!cache.make_group() && cache.used() == 0 && cache.stats().hits == 0 && cache.drain() == brim::status::invalid);
+    CHECK(!cache.make_group() && cache.used() == 0 && cache.stats().hits == 0 &&
+          cache.drain() == brim::status::invalid);
     auto made = ints::make(sized(SIZE_MAX));
     CHECK(!made && made.status() == brim::status::invalid);
     cache = ints::make(sized(100));

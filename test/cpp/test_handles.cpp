@@ -16,15 +16,14 @@ static_assert(sizeof(ints) == sizeof(void *));
 static_assert(std::is_trivially_copyable_v<brim::borrowed<tracked>>);
 
 /* Counted: copied and moved; the others are moved alone, or not at all. */
-template <class H>
-inline constexpr bool counted = std::is_nothrow_copy_constructible_v<H> && std::is_nothrow_copy_assignable_v<H> &&
-                                std::is_nothrow_move_constructible_v<H> && std::is_nothrow_move_assignable_v<H> &&
-                                std::is_nothrow_default_constructible_v<H>;
-template <class H>
-inline constexpr bool moved = !std::is_copy_constructible_v<H> && !std::is_copy_assignable_v<H> &&
-                              std::is_nothrow_move_constructible_v<H> && std::is_nothrow_move_assignable_v<H> &&
-                              std::is_nothrow_default_constructible_v<H>;
-template <class H> inline constexpr bool stays = !std::is_copy_constructible_v<H> && !std::is_move_constructible_v<H>;
+template <class H> inline constexpr bool counted = std::is_nothrow_copy_constructible_v<H>
+    &&std::is_nothrow_copy_assignable_v<H> &&std::is_nothrow_move_constructible_v<H>
+        &&std::is_nothrow_move_assignable_v<H> &&std::is_nothrow_default_constructible_v<H>;
+template <class H> inline constexpr bool moved =
+    !std::is_copy_constructible_v<H> && !std::is_copy_assignable_v<H> && std::is_nothrow_move_constructible_v<H> &&
+    std::is_nothrow_move_assignable_v<H> && std::is_nothrow_default_constructible_v<H>;
+template <class H> inline constexpr bool stays =
+    !std::is_copy_constructible_v<H> && !std::is_move_constructible_v<H>;
 static_assert(counted<brim::ref<tracked>> && counted<brim::key<tracked>> && counted<brim::group>);
 static_assert(moved<ints> && moved<brim::section<int, tracked>> && moved<brim::load<tracked>> && moved<brim::wait> &&
               moved<brim::queue>);
@@ -44,7 +43,8 @@ static_assert(!std::is_constructible_v<brim::groups, brim::group> &&
 struct base {
     virtual ~base() = default;
 };
-struct derived : base {};
+struct derived : base {
+};
 static_assert(!std::is_convertible_v<brim::ref<derived>, brim::ref<base>>);
 
 TEST(handles_ref_is_counted)

@@ -7,10 +7,15 @@
 
 using test::make, test::sized, test::tracked;
 
-namespace {
+namespace
+{
 
 struct glyph_key {
     std::uint32_t font, glyph;
+};
+struct serial {
+    explicit serial(int n) : number(n) {}
+    int number;
 };
 enum class level : unsigned char { low, high };
 
@@ -57,14 +62,18 @@ TEST(keys_that_are_their_bytes)
     CHECK(cache.insert({1, 2}, make(12), 1) == brim::status::ok);
     CHECK(cache.find({1, 2})->n == 12 && !cache.find({2, 1}));
     CHECK(cache.remove({1, 2}));
-    const auto got = cache.get({3, 4}, [](const glyph_key &k) {
-        return brim::loaded(make(static_cast<int>(k.font * 10 + k.glyph)), 1);
-    });
+    const auto got = cache.get(
+        {3, 4}, [](const glyph_key &k) { return brim::loaded(make(static_cast<int>(k.font * 10 + k.glyph)), 1); });
     CHECK(got->n == 34 && brim::key_bytes<glyph_key>::unpack(got.bytes()).glyph == 4);
     auto levels = brim::cache<level, tracked>::make(sized(100));
-    CHECK(levels.insert(level::high, make(1), 1) == brim::status::ok && levels.find(level::high) && !levels.find(level::low));
+    CHECK(levels.insert(level::high, make(1), 1) == brim::status::ok && levels.find(level::high) &&
+          !levels.find(level::low));
     auto arrays = brim::cache<std::array<int, 3>, tracked>::make(sized(100));
     CHECK(arrays.insert({1, 2, 3}, make(1), 1) == brim::status::ok && arrays.contains({1, 2, 3}));
+    auto serials = brim::cache<serial, tracked>::make(sized(100));
+    brim::key<tracked> handle = serials.insert_and_hold(serial(8), make(1), 1).key();
+    CHECK(serials.remove(serial(8)));
+    CHECK(serials.get(handle, [](const serial &k) { return brim::loaded(make(k.number), 1); })->n == 8);
     const int here = 0;
     auto pointers = brim::cache<const int *, tracked>::make(sized(100));
     CHECK(pointers.insert(&here, make(1), 1) == brim::status::ok && pointers.contains(&here));
@@ -79,7 +88,8 @@ TEST(keys_that_are_strings)
     CHECK(cache.find(name)->n == 1 && cache.find(std::string_view(name))->n == 1 && cache.find("")->n == 2);
     CHECK(cache.find(name).bytes() == name && cache.find("").bytes().data() != nullptr);
     CHECK(!cache.find("nothing") && cache.contains(name.c_str()));
-    const auto got = cache.get("seven", [](std::string_view k) { return brim::loaded(make(static_cast<int>(k.size())), 1); });
+    const auto got =
+        cache.get("seven", [](std::string_view k) { return brim::loaded(make(static_cast<int>(k.size())), 1); });
     CHECK(got->n == 5);
 
     std::vector<std::string> names{name, "nothing", "seven"};
@@ -115,8 +125,12 @@ TEST(keys_that_are_packed)
     CHECK(again->n == 13 && handle.find()->n == 13);
 
     auto points = brim::cache<point_key, tracked>::make(sized(100));
-    CHECK(points.insert({1, 2}, make(1), 1) == brim::status::ok && points.contains({1, 2}) && !points.contains({2, 1}));
+    CHECK(points.insert({1, 2}, make(1), 1) == brim::status::ok && points.contains({1, 2}) &&
+          !points.contains({2, 1}));
     brim::key<tracked> point = points.find({1, 2}).key();
     CHECK(points.remove({1, 2}));
-    CHECK(points.get(point, [](std::string_view bytes) { return brim::loaded(make(static_cast<int>(bytes.size())), 1); })->n == 8);
+    CHECK(
+        points
+            .get(point, [](std::string_view bytes) { return brim::loaded(make(static_cast<int>(bytes.size())), 1); })
+            ->n == 8);
 }

@@ -6,7 +6,8 @@
 
 using test::make, test::sized, test::tracked;
 
-namespace {
+namespace
+{
 
 /* A deleter with state, as of objects that belong to a context. */
 struct context {
@@ -130,17 +131,21 @@ TEST(kinds_listener)
     const auto kind = brim::make_kind<tracked>("noted", {}, note{&log, &unused});
     {
         auto cache = brim::cache<std::string, tracked>::make(sized(20), kind);
-        CHECK(cache.insert("a", make(1), 10) == brim::status::ok && cache.insert("a", make(2), 5) == brim::status::ok);
+        CHECK(cache.insert("a", make(1), 10) == brim::status::ok &&
+              cache.insert("a", make(2), 5) == brim::status::ok);
         CHECK(log == "a:1:10:2 ");
         CHECK(cache.remove("a") && log == "a:1:10:2 a:2:5:1 ");
-        CHECK(cache.insert("b", make(3), 20) == brim::status::ok && cache.insert("c", make(4), 20) == brim::status::ok);
+        CHECK(cache.insert("b", make(3), 20) == brim::status::ok &&
+              cache.insert("c", make(4), 20) == brim::status::ok);
         CHECK(log == "a:1:10:2 a:2:5:1 b:3:20:0 " && unused == 0);
     }
     CHECK(log == "a:1:10:2 a:2:5:1 b:3:20:0 c:4:20:6 " && unused == 1);
 
     std::vector<brim::cause> causes;
-    const auto with_lambda = brim::make_kind<tracked>(
-        "lambda", {}, [&causes](std::string_view, tracked *, std::size_t, brim::cause why) { causes.push_back(why); });
+    const auto with_lambda =
+        brim::make_kind<tracked>("lambda", {}, [&causes](std::string_view, tracked *, std::size_t, brim::cause why) {
+            causes.push_back(why);
+        });
     auto cache = brim::cache<int, tracked>::make(sized(20), with_lambda);
     CHECK(cache.insert(1, make(1), 1) == brim::status::ok);
     cache.clear();
@@ -177,9 +182,9 @@ TEST(kinds_three_in_one_cache)
     brim::key<glyph> three = got.key();
     CHECK(cache.remove(3));
     CHECK(mixed::get(three, glyphs, [](int k) {
-        CHECK(k == 3);
-        return brim::loaded(std::make_unique<glyph>(), 5);
-    }).kind() == glyphs.c());
+              CHECK(k == 3);
+              return brim::loaded(std::make_unique<glyph>(), 5);
+          }).kind() == glyphs.c());
     const int keys[] = {1, 77};
     brim::claim<image> claims[2];
     CHECK(cache.claim_many(keys, 2, images, claims) == 1 && claims[0].ref && claims[1].load);
@@ -200,5 +205,8 @@ TEST(kinds_of_one_type_in_one_cache)
     CHECK(cache.stats(small).used == 15 && cache.stats(small).floor == 5 && cache.stats(own).used == 5);
     brim::load_options options;
     options.expected_cost = 5;
-    CHECK(cache.get(11, small, [] { return brim::loaded(make(1), 5); }, options).kind() == small.c());
+    CHECK(cache
+              .get(
+                  11, small, [] { return brim::loaded(make(1), 5); }, options)
+              .kind() == small.c());
 }

@@ -42,7 +42,10 @@ TEST(load_get_with_options)
     options.entry.groups = group;
     const auto fail = []() -> brim::loaded<tracked> { return brim::status::nomem; };
     CHECK(cache.get(1, fail, options).status() == brim::status::failed && reason == BRIM_NOMEM);
-    CHECK(cache.get(1, [] { return brim::loaded(make(1), 10); }, options)->n == 1 && reason == 0);
+    CHECK(cache.get(
+                   1, [] { return brim::loaded(make(1), 10); }, options)
+                  ->n == 1 &&
+          reason == 0);
 
     brim::claim<tracked> claimed = cache.claim(2);
     options.timeout = 0ms;
@@ -116,7 +119,8 @@ TEST(load_fails_when_forgotten)
     int reason = 0;
     {
         brim::load<tracked> load = cache.claim(1).load;
-        CHECK(cache.claim_async(1, [&](ints::ref r, int why) { reason = r ? 0 : why; }).status == brim::status::pending);
+        CHECK(cache.claim_async(1, [&](ints::ref r, int why) { reason = r ? 0 : why; }).status ==
+              brim::status::pending);
         CHECK(reason == 0);
     }
     CHECK(reason == BRIM_FAILED && cache.stats().load_failures == 1 && cache.stats().loading == 0);
@@ -205,7 +209,7 @@ TEST(load_async)
     failing.load.fail(66);
     CHECK(reason == 66 && !late.wait.cancel());
 
-    const brim::kind<tracked> kind("async");
+    static const brim::kind<tracked> kind("async");
     CHECK(cache.claim_async(3, kind, never).load.finish(make(3), 1, {}) == brim::status::ok);
     CHECK(cache.find(3).kind() == kind.c());
 }

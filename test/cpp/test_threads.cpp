@@ -6,7 +6,8 @@
 
 using test::make, test::tracked;
 
-namespace {
+namespace
+{
 
 enum { THREADS = 4, KEYS = 64, ROUNDS = 4000 };
 

@@ -8,7 +8,8 @@
 
 #define MEASURED extern "C" __attribute__((noinline, used)) unsigned long
 
-namespace {
+namespace
+{
 
 constexpr std::uint64_t entries = 1000;
 constexpr std::size_t batch = 16;

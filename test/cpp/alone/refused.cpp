@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What must not compile: each line with a WRONG(n) by itself, and for the reason that it gives.  Without, all of it must.
- * test/cpp/refused.sh.
+ * What must not compile: each line with a WRONG(n) by itself, and for the reason that it gives.  Without, all of it
+ * must. test/cpp/refused.sh.
  */
 #include <brim.hpp>
 #include <utility>
