@@ -30,7 +30,7 @@ void all(tiles &cache, mixed &several, const brim::kind<padded> &other, std::uni
     brim::queue queue = brim::queue::make();
     brim::slot<tile> slot;
     brim::entry_options options;
-    (void)some, (void)slot, (void)queue, (void)several, (void)other, (void)tile_value;
+    (void)some, (void)slot, (void)queue, (void)several, (void)other, (void)tile_value, (void)options;
 #if CASE == 1 // deleted|protected
     tiles copy = cache;
 #elif CASE == 2 // deleted
