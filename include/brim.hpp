@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Brim for C++17: brim.h with types, in one header, at no cost.  Values come and go as std::unique_ptr<T>; what
- * brim.h says to give back is given back by a destructor; callbacks are lambdas.
+ * Brim for C++17: brim.h with types, in one header, at no cost (docs/CPP.md).  Values come and go as
+ * std::unique_ptr<T>; what brim.h says to give back is given back by a destructor; callbacks are lambdas.
  *
  *   brim::cache<std::uint64_t, tile> tiles = brim::cache<std::uint64_t, tile>::make({256 << 20});
  *   ...
