@@ -11,14 +11,21 @@
  * For a release (test/proof/litmus.sh) it runs N random ones, which its parts share equally, and all that are within the
  * bound that each part then has.
  *
- * With the bug NAME planted (lib/base/plant.h) it exits with 1 only if a schedule fails in each of so many runs, with a seed
- * each, and with 3 if it never came to that place.  With `plants' it prints the names of all that it comes by.
+ * With the bug NAME planted (lib/base/plant.h) it exits with 1 only if in each of so many runs, with a seed each, a
+ * schedule fails or the program crashes, and with 3 if it never came to that place.  With `plants' it prints the names of
+ * all that it comes by.
  */
 #ifndef BRIM_TEST_LITMUS_H
 #define BRIM_TEST_LITMUS_H
 
 #include <relacy/relacy.hpp>
 
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -198,21 +205,58 @@ static int litmus_run(std::initializer_list<int (*)()> parts, size_t &from)
     return status;
 }
 
+/* What the processes of all runs with a planted bug know. */
+struct litmus_runs {
+    size_t from; /* a bug that was caught is sought where that was, first of all */
+    bool is_reached;
+};
+
+/* One run with a planted bug, in a process of its own: that may be brought down by it, and the bug is caught then, too. */
+static bool litmus_catches(std::initializer_list<int (*)()> parts, litmus_runs *runs)
+{
+    int status;
+
+    std::fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        status = litmus_run(parts, runs->from);
+        runs->is_reached |= plant_is_reached;
+        _exit(status);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        std::perror("litmus: a process of its own");
+        std::exit(2);
+    }
+    int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    bool crashed = sig == SIGSEGV || sig == SIGBUS || sig == SIGABRT;
+    runs->is_reached |= crashed;
+    return crashed || (sig == 0 && WEXITSTATUS(status) == 1);
+}
+
+static int litmus_plant(std::initializer_list<int (*)()> parts)
+{
+    void *shared = mmap(NULL, sizeof(litmus_runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    litmus_runs *runs = static_cast<litmus_runs *>(shared);
+    unsigned caught = 0;
+
+    if (shared == MAP_FAILED) {
+        std::perror("litmus: memory");
+        return 2;
+    }
+    for (unsigned i = 0; i < litmus.runs; i++, litmus.seed++)
+        caught += litmus_catches(parts, runs);
+    std::printf("%s: caught in %u of %u runs\n", plant_wanted, caught, litmus.runs);
+    return !runs->is_reached ? 3 : caught == litmus.runs ? 1 : 0;
+}
+
 static int litmus_main(int argc, char **argv, std::initializer_list<int (*)()> parts)
 {
-    unsigned caught = 0;
-    int status = 0;
-    size_t from = 0; /* a bug that was caught is sought where that was, first of all */
+    size_t from = 0;
+    int status;
 
     litmus_options(argc, argv);
-    if (plant_wanted == NULL)
-        status = litmus_run(parts, from);
-    for (unsigned i = 0; plant_wanted != NULL && i < litmus.runs; i++, litmus.seed++)
-        caught += litmus_run(parts, from) == 1;
-    if (plant_wanted != NULL) {
-        std::printf("%s: caught in %u of %u runs\n", plant_wanted, caught, litmus.runs);
-        status = !plant_is_reached ? 3 : caught == litmus.runs ? 1 : 0;
-    }
+    status = plant_wanted != NULL ? litmus_plant(parts) : litmus_run(parts, from);
     for (plant_place *p = litmus.list ? plant_places : NULL; p != NULL; p = p->next)
         p->print();
     return status;
