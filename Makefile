@@ -426,6 +426,35 @@ cppcost: ## count the instructions that brim.hpp takes beyond brim.h
 	@$(MAKE) --no-print-directory build/cpp/cost
 	@test/cpp/cost.sh build/cpp/cost
 
+# ---- Documentation ------------------------------------------------------------------------------------------
+# Man pages and the reference come from the same comments (docs/reference/header.py).
+
+PUBLIC_HEADERS := include/brim.h include/brim_debug.h
+REFERENCE := $(wildcard docs/reference/*)
+build/man/library: $(PUBLIC_HEADERS) $(REFERENCE)
+	@rm -rf build/man/man3 build/man/man7
+	PYTHONDONTWRITEBYTECODE=1 python3 docs/reference/man.py library build/man $(PUBLIC_HEADERS)
+	@touch $@
+build/man/programs: $(PROGRAMS:%=build/release/%) $(REFERENCE)
+	@rm -rf build/man/man1
+	PYTHONDONTWRITEBYTECODE=1 python3 docs/reference/man.py programs build/man $(PROGRAMS:%=build/release/%)
+	@touch $@
+build/api/index.html: $(PUBLIC_HEADERS) $(REFERENCE)
+	@rm -rf build/api && mkdir -p build/api
+	PYTHONDONTWRITEBYTECODE=1 doxygen docs/reference/Doxyfile
+
+.PHONY: man api docs
+man: build/man/library build/man/programs ## make the man pages in build/man, from the headers' comments and --help
+
+api: ## make the reference in build/api, from the headers' comments, with Doxygen
+	@$(SET_UP) docs
+	@$(MAKE) --no-print-directory build/api/index.html
+	@echo 'The reference is build/api/index.html.'
+
+docs: ## check the documentation: code blocks, links, commands, man pages, reference
+	@$(SET_UP) docs
+	@$(RUN_CHECKS) docs
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
