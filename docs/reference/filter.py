@@ -15,13 +15,16 @@ PARAGRAPH = {'Ownership': '@ownership', 'Threads': '@threads', 'Blocks': '@block
              'Cost': '@cost'}
 
 
+functions = set()  # of this header: for references
+
+
 def inline(text):
     """Parameters and quoted names as code; nothing that Doxygen, or HTML, would take for its own."""
     text = re.sub(r'([\\@%#])', r'\\\1', text)
     text = text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
     text = re.sub(r"`([^'`]*)'", r'<tt>\1</tt>', text)
-    text = re.sub(r'\$\{([^}]*)\}', lambda m: '<em>%s</em>' % m[1].replace('*', '\\*'), text)
-    text = re.sub(r'(?<![\w<>/])\*(?=\w)', r'\\*', text)
+    text = re.sub(r'\$\{([^}]*)\}', r'<em>\1</em>', text)
+    text = re.sub(r'\bbrim_\w+(?![\w(])', lambda m: '@ref %s "%s"' % (m[0], m[0]) if m[0] in functions else m[0], text)
     return re.sub(r'(?<=\S)  +(?=\S)', ' ', text)
 
 
@@ -67,7 +70,7 @@ def members(item):
         first = names[0]
         for name in names:  # each of those that share a declaration has its comment
             whole = name if name is first else '%s %s' % (re.match(r'(\w+ )*\w+(?= )', first)[0].strip(), name)
-            out.append('    /** %s */ %s%s' % (words or 'See the type.', whole, ';' if item.kind == 'struct' else ','))
+            out.append('    /** @brief %s */ %s%s' % (words or 'See the type.', whole, ';' if item.kind == 'struct' else ','))
     return out
 
 
@@ -94,6 +97,7 @@ def declared(item):
 def main():
     header = h.read(sys.argv[1])
     file = os.path.basename(sys.argv[1])
+    functions.update(item.name for item in header.items if item.kind == 'function')
     out = ['/** @file %s' % file]
     if file == 'brim.h':
         out += ['', 'See the @ref index "main page" for the words, guarantees and rules.', '*/', '/** @mainpage Brim']
