@@ -484,13 +484,13 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	build/release/brim-bench stress --threads 2 --seconds 5 --seed 1
 	@echo 'The pictures are in build/render.'
 
-check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz
-	@$(SET_UP) check
+check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz, docs
+	@$(SET_UP) check docs
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz cpp
+	    replay fuzz cpp docs
 
 setup: ## install what run and check need, where it is missing
-	@$(SET_UP) run check
+	@$(SET_UP) run check docs
 
 peers: ## install the caches that `brim-bench peers' compares with, and build it with them
 	@$(SET_UP) run peers

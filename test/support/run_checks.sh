@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz cpp; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz cpp docs; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -282,6 +282,21 @@ plan_cpp() {
     step run_steps cpp blocks-clang 300 pass test/cpp/blocks.sh 20 "$other"
     step run_steps cpp refused 600 pass test/cpp/refused.sh "$compiler"
     step run_steps cpp refused-clang 600 pass test/cpp/refused.sh "$other"
+
+# What the documentation says: its code compiles and runs, its links lead somewhere, its commands are there; the pages that
+# are made from the headers' comments have no errors.
+plan_docs() {
+    local check
+    build build/release/libbrim.a
+    build build/release/brim-bench
+    build build/release/brim-render
+    build man
+    build build/api/index.html
+    for check in blocks links commands self; do
+        step run_steps docs "$check" 120 pass test/docs/check.py "$check"
+    done
+    step run_steps docs man 120 pass test/docs/man.sh build/man
+    step run_steps docs reference 60 pass test/docs/reference.py
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp', `instructions', `peers', `report' or `replay', with
-# apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where
-# it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command to type, and
-# exits with 2.
+# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp',
+# `instructions', `peers', `report', `replay' or `docs', with apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.
+# Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command to
+# type, and exits with 2.
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
@@ -15,6 +15,7 @@ instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
 report_packages=(gnuplot-nox jq)
 replay_packages=(jq mawk)
 cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
+docs_packages=("${run_packages[@]}" g++ python3 mandoc groff-base doxygen)
 peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
@@ -56,7 +57,8 @@ has() {
     clang) { has_tsan clang-19 && has_fuzzer clang-19; } || { has_tsan clang && has_fuzzer clang; } ;;
     binutils) command -v objdump >/dev/null ;;
     clang-tidy) command -v clang-tidy-19 >/dev/null || command -v clang-tidy >/dev/null ;;
-    cppcheck | valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
+    groff-base) command -v groff >/dev/null ;;
+    mandoc | doxygen | cppcheck | valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
     mawk) command -v awk >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
@@ -116,9 +118,10 @@ for list in "$@"; do
     peers) wanted+=("${peers_packages[@]}") ;;
     instructions) wanted+=("${instructions_packages[@]}") ;;
     replay) wanted+=("${replay_packages[@]}") ;;
+    docs) wanted+=("${docs_packages[@]}") ;;
     report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
     *)
-        echo "usage: $0 [present] run|check|static|fuzz|cpp|instructions|peers|report|replay..." >&2
+        echo "usage: $0 [present] run|check|static|fuzz|cpp|instructions|peers|report|replay|docs..." >&2
         exit 2
         ;;
     esac
