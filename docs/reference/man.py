@@ -252,6 +252,9 @@ def program_page(program):
                 [('SYNOPSIS', synopsis)] + parts + also)
 
 
+OPTION = r'(?:-\w, +)?--[a-z-]+(?:[ =][A-Z][A-Z.]*)?(?:, --[a-z-]+)*'
+
+
 def help_block(block):
     lines = block.split('\n')
     words = ' '.join(line.strip() for line in lines)
@@ -268,10 +271,10 @@ def help_block(block):
     else:
         return 'NOTES', filled(inline(words))
     for line in lines:
-        item = re.match(r'  (\S.*?)(?: {2,}(\S.*))?$', line)
-        if line.startswith('  ') and line[2:3] != ' ' and item:
-            out += ['.TP', inline(item[1]) if item[1][0] == '-' else '\\fB%s\\fP' % inline(item[1])]
-            out += verbatim_or_filled(item[2] or '')
+        item = re.match(r' {2,6}(%s)(?: +(\S.*))?$' % OPTION, line) or re.match(r'  (\S+)(?: {2,}(\S.*))?$', line)
+        if item:
+            term = inline(item[1])
+            out += ['.TP', term if item[1][0] == '-' else '\\fB%s\\fP' % term] + verbatim_or_filled(item[2] or '')
         else:
             text = line.strip()
             out += (['.br'] if re.match(r'\S+ {2,}\S', text) else []) + verbatim_or_filled(text)
