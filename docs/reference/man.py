@@ -260,8 +260,8 @@ def help_block(block):
     words = ' '.join(line.strip() for line in lines)
     match = re.match(r'(\S.*):$', lines[0])
     if match:
-        title = 'OPTIONS OF ALL' if words.startswith('all') else words.split()[0].upper()
-        out = filled(inline(match[1] + ':'))
+        title = 'OPTIONS OF ALL' if match[1].startswith('all') else match[1].split()[0].upper()
+        out = filled(inline(match[1] + ':')) if ' ' in match[1] else []
         lines = lines[1:]
     elif re.match(r'(?i)exit status:', words):
         words = words.split(':', 1)[1].strip()
