@@ -430,18 +430,18 @@ cppcost: ## count the instructions that brim.hpp takes beyond brim.h
 # Man pages and the reference come from the same comments (docs/reference/header.py).
 
 PUBLIC_HEADERS := include/brim.h include/brim_debug.h
-REFERENCE := $(wildcard docs/reference/*)
+REFERENCE := $(wildcard docs/reference/*.py) docs/reference/Doxyfile
 build/man/library: $(PUBLIC_HEADERS) $(REFERENCE)
 	@rm -rf build/man/man3 build/man/man7
-	PYTHONDONTWRITEBYTECODE=1 python3 docs/reference/man.py library build/man $(PUBLIC_HEADERS)
+	python3 -B docs/reference/man.py library build/man $(PUBLIC_HEADERS)
 	@touch $@
 build/man/programs: $(PROGRAMS:%=build/release/%) $(REFERENCE)
 	@rm -rf build/man/man1
-	PYTHONDONTWRITEBYTECODE=1 python3 docs/reference/man.py programs build/man $(PROGRAMS:%=build/release/%)
+	python3 -B docs/reference/man.py programs build/man $(PROGRAMS:%=build/release/%)
 	@touch $@
 build/api/index.html: $(PUBLIC_HEADERS) $(REFERENCE)
 	@rm -rf build/api && mkdir -p build/api
-	PYTHONDONTWRITEBYTECODE=1 doxygen docs/reference/Doxyfile
+	doxygen docs/reference/Doxyfile
 
 .PHONY: man api docs
 man: build/man/library build/man/programs ## make the man pages in build/man, from the headers' comments and --help

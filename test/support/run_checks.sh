@@ -282,6 +282,7 @@ plan_cpp() {
     step run_steps cpp blocks-clang 300 pass test/cpp/blocks.sh 20 "$other"
     step run_steps cpp refused 600 pass test/cpp/refused.sh "$compiler"
     step run_steps cpp refused-clang 600 pass test/cpp/refused.sh "$other"
+}
 
 # What the documentation says: its code compiles and runs, its links lead somewhere, its commands are there; the pages that
 # are made from the headers' comments have no errors.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp',
-# `instructions', `peers', `report', `replay' or `docs', with apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of LIST.
-# Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command to
-# type, and exits with 2.
+# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp', `instructions', `peers', `report', `replay' or
+# `docs', with apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of
+# LIST.  Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command
+# to type, and exits with 2.
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
