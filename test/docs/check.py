@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check.py blocks|links|commands|self [FILE...]
+"""check.py blocks|links|commands|figures|self [FILE...]
 Check README.md and docs/*.md, or FILE...:
 
   blocks    each ```c and ```cpp block compiles, warnings being errors; one with a main function is linked with
@@ -10,6 +10,7 @@ Check README.md and docs/*.md, or FILE...:
   links     each relative link, and each #anchor, leads somewhere.
   commands  the make targets and variables, the programs, their commands and long options, and the files that ```sh blocks
             and indented lines name are there.
+  figures   what sections of README.md and docs/TUNING.md say was measured (MEASURED, below) stands in docs/benchmarks.
   self      each of these finds what is wrong in test/docs/wrong.md.
 
 What is wrong is printed, and the exit status then 1.
@@ -146,7 +147,7 @@ def check_links(pages):
 
 def make_names():
     text = open('Makefile', encoding='utf-8').read()
-    targets = set(re.findall(r'^([a-z]+):.*## ', text, re.M))
+    targets = set(re.findall(r'^([a-z]+):', text, re.M))
     variables = set(re.findall(r'^(?:export )?([A-Z_]+) *[:?]?=', text, re.M)) | set(re.findall(r'\b([A-Z][A-Z_]+)\b', text))
     scripts = subprocess.run(['grep', '-rhoE', r'\$\{?[A-Z_]{3,}', 'test', '--include=*.sh'], capture_output=True, text=True)
     return targets, variables | {word.strip('${') for word in scripts.stdout.split()}
@@ -169,7 +170,7 @@ def commands_of(page):
     for start, language, text in fenced(page):
         if language in ('sh', 'bash', 'console'):
             shown += [(start + i, line) for i, line in enumerate(text.split('\n'), 1)]
-    shown += [(number, line[4:]) for number, line in outside(page) if re.match(r' {4}(make |brim-|build/|cc |bench/|test/)', line)]
+    shown += [(number, line[4:]) for number, line in outside(page) if re.match(r' {4}(sudo |make |brim-|build/|bench/|test/)', line)]
     for number, line in outside(page):  # and in the middle of a sentence
         shown += [(number, code) for code in re.findall(r'`((?:make|brim-\w+) [^`]+)`', line)]
     for number, line in shown:
@@ -218,6 +219,39 @@ def check_commands(pages):
     return wrong, '%d commands' % count
 
 
+# ---- Figures
+
+# Sections whose figures are those of docs/benchmarks.
+MEASURED = {'README.md': ['Figures', 'When not to use it'], 'docs/TUNING.md': ['Batches', 'Handles', 'Borrow'],
+            'test/docs/wrong.md': ['Figures']}
+
+
+def figures_in(text):
+    """Those with a point, and those of three digits or more that are not round; in no code."""
+    text = re.sub(r'`[^`]*`|\]\([^)]*\)', '', text)
+    found = re.findall(r'(?<![\w.])(?:\d[\d,]*)?(?:\.\d+)?(?![\w.]*\d)', text)
+    plain = [figure.rstrip(',').replace(',', '') for figure in found]
+    return {figure for figure in plain if '.' in figure or (len(figure) > 2 and not figure.endswith('000'))}
+
+
+def check_figures(pages):
+    measured = set()
+    for page in ('docs/benchmarks/README.md', 'docs/benchmarks/eviction.md'):
+        measured |= {figure.removeprefix('0') if figure.startswith('0.') else figure
+                     for figure in re.findall(r'\d+(?:\.\d+)?', open(page, encoding='utf-8').read().replace(',', ''))}
+    wrong, count = [], 0
+    for page in pages:
+        section = ''
+        for number, line in outside(page):
+            section = line[3:] if line.startswith('## ') else section
+            if section in MEASURED.get(page, []):
+                for figure in figures_in(line):
+                    count += 1
+                    if figure.removeprefix('0') not in measured:
+                        wrong.append('%s:%d: %s does not stand in docs/benchmarks' % (page, number, figure))
+    return wrong, '%d figures' % count
+
+
 # ---- What must be found wrong
 
 
@@ -225,12 +259,13 @@ def check_self(_):
     """test/docs/wrong.md says of each mistake, in a comment before it, a part of what must be printed."""
     page = 'test/docs/wrong.md'
     expected = re.findall(r'<!-- (.*?) -->', open(page, encoding='utf-8').read())
-    said = '\n'.join(sum((check([page])[0] for check in (check_blocks, check_links, check_commands)), []))
+    said = '\n'.join(sum((check([page])[0] for check in (check_blocks, check_links, check_commands, check_figures)), []))
     return ['%s: nobody said: %s' % (page, text) for text in expected if text not in said], '%d mistakes' % len(expected)
 
 
 def main():
-    checks = {'blocks': check_blocks, 'links': check_links, 'commands': check_commands, 'self': check_self}
+    checks = {'blocks': check_blocks, 'links': check_links, 'commands': check_commands, 'figures': check_figures,
+              'self': check_self}
     if len(sys.argv) < 2 or sys.argv[1] not in checks:
         sys.exit(__doc__)
     wrong, summary = checks[sys.argv[1]](sys.argv[2:] or PAGES)

@@ -293,7 +293,7 @@ plan_docs() {
     build build/release/brim-render
     build man
     build build/api/index.html
-    for check in blocks links commands self; do
+    for check in blocks links commands figures self; do
         step run_steps docs "$check" 120 pass test/docs/check.py "$check"
     done
     step run_steps docs man 120 pass test/docs/man.sh build/man
