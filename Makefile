@@ -435,16 +435,14 @@ build/man/library: $(PUBLIC_HEADERS) $(REFERENCE)
 	@rm -rf build/man/man3 build/man/man7
 	python3 -B docs/reference/man.py library build/man $(PUBLIC_HEADERS)
 	@touch $@
-build/man/programs: $(PROGRAMS:%=build/release/%) $(REFERENCE)
-	@rm -rf build/man/man1
-	python3 -B docs/reference/man.py programs build/man $(PROGRAMS:%=build/release/%)
-	@touch $@
+build/man/man1/%.1: build/release/% $(REFERENCE)
+	python3 -B docs/reference/man.py programs build/man $<
 build/api/index.html: $(PUBLIC_HEADERS) $(REFERENCE)
 	@rm -rf build/api && mkdir -p build/api
 	doxygen docs/reference/Doxyfile
 
 .PHONY: man api docs
-man: build/man/library build/man/programs ## make the man pages in build/man, from the headers' comments and --help
+man: build/man/library $(PROGRAMS:%=build/man/man1/%.1) ## make the man pages in build/man, from the headers' comments and --help
 
 api: ## make the reference in build/api, from the headers' comments, with Doxygen
 	@$(SET_UP) docs

@@ -24,7 +24,7 @@ def inline(text):
     text = text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
     text = re.sub(r"`([^'`]*)'", r'<tt>\1</tt>', text)
     text = re.sub(r'\$\{([^}]*)\}', r'<em>\1</em>', text)
-    text = re.sub(r'\bbrim_\w+(?![\w(])', lambda m: '@ref %s "%s"' % (m[0], m[0]) if m[0] in functions else m[0], text)
+    text = re.sub(r'\bbrim_\w+(?![\w(])', lambda m: '@ref {0} "{0}"'.format(m[0]) if m[0] in functions else m[0], text)
     return re.sub(r'(?<=\S)  +(?=\S)', ' ', text)
 
 
@@ -53,7 +53,8 @@ def function(item):
             for kind, term, words in blocks:
                 words = inline(words) or 'As described.'
                 if kind == 'text':
-                    out += [('@return ' if not item.declaration.startswith('void ') else '@par Returns\n') + words, '']
+                    nothing = item.declaration.startswith('void ')
+                    out += [('@par Returns\n' if nothing else '@return ') + words, '']
                 for status in term.split(', ') if term else []:
                     out += ['@retval %s %s' % (status, words)]
         else:
@@ -70,7 +71,8 @@ def members(item):
         first = names[0]
         for name in names:  # each of those that share a declaration has its comment
             whole = name if name is first else '%s %s' % (re.match(r'(\w+ )*\w+(?= )', first)[0].strip(), name)
-            out.append('    /** @brief %s */ %s%s' % (words or 'See the type.', whole, ';' if item.kind == 'struct' else ','))
+            end = ';' if item.kind == 'struct' else ','
+            out.append('    /** @brief %s */ %s%s' % (words or 'See the type.', whole, end))
     return out
 
 

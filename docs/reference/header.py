@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a public header of Brim's says, as data: for the man pages and for Doxygen.
 
-A header is an opening comment, then sections (`---- Title'), in which comments stand before what they are about, or behind
-it on its line.  The comment of a function begins with its name and arguments, and ends with fields.  Whatever is not of
-this form is an error: the header's comments are its reference.
+A header is an opening comment, then sections (`---- Title'), in which comments stand before what they are about, or
+behind it on its line.  The comment of a function begins with its name and arguments, and ends with fields.  Whatever is
+not of this form is an error: the header's comments are its reference.
 """
 import re
 from dataclasses import dataclass, field
@@ -147,8 +147,8 @@ def read(path):
     opening = comment_lines(text[:start])
     header = Header(read_opening([line for line in opening if not line.startswith('SPDX')]), [], [])
     section, pending, above, pos = '', None, None, start
-    token = re.compile(r'\s*(?:(?P<comment>/\*.*?\*/)|(?P<directive>#(?:[^\n]*\\\n)*[^\n]*)|(?P<externc>extern "C" \{|\}(?=\s*#))'
-                       r'|(?P<code>))', re.S)
+    token = re.compile(r'\s*(?:(?P<comment>/\*.*?\*/)|(?P<directive>#(?:[^\n]*\\\n)*[^\n]*)'
+                       r'|(?P<externc>extern "C" \{|\}(?=\s*#))|(?P<code>))', re.S)
     while text[pos:].strip():
         match = token.match(text, pos)
         if '\n\n' in text[pos:match.end()]:

@@ -20,8 +20,9 @@ FOR = {'opaque': 'type', 'struct': 'structure', 'enum': 'constants', 'callback':
        'macro': 'macro'}
 
 
-def escape(text):
-    for a, b in (('\\', '\\e'), ('-', '\\-'), ('^', '\\(ha'), ('~', '\\(ti')):
+def escape(text, minus=True):
+    """With ${minus} each - is one, and no hyphen."""
+    for a, b in (('\\', '\\e'), ('-', '\\-' if minus else '-'), ('^', '\\(ha'), ('~', '\\(ti')):
         text = text.replace(a, b)
     return text
 
@@ -40,8 +41,7 @@ def inline(text, known=(), here=''):
         elif re.fullmatch(r'BRIM_[A-Z_]+|brim_\w+|--?[a-z][\w-]*', name) and not part.startswith('`'):
             out.append('\\fB%s\\fP' % escape(part))
         else:
-            out.append(escape(part) if re.search(r'(^|\s)-\d', part) else part.replace('\\', '\\e').replace('^', '\\(ha')
-                       .replace('~', '\\(ti'))
+            out.append(escape(part, re.search(r'(^|\s)-\d', part)))
     return ''.join(out)
 
 
