@@ -453,6 +453,51 @@ docs: ## check the documentation: code blocks, links, commands, man pages, refer
 	@$(SET_UP) docs
 	@$(RUN_CHECKS) docs
 
+# ---- Examples -----------------------------------------------------------------------------------------------
+# build/VARIANT/examples/DIRECTORY/PROGRAM, each of one source, as a reader would compile it, but that warnings are
+# errors: by gcc, and for tsan by clang.  Those over Qt and LevelDB if their packages are there.
+
+EXAMPLES_VARIANTS := release asan tsan
+EXAMPLES_C := $(sort $(filter-out docs/examples/tiles/%,$(wildcard docs/examples/*/*.c)))
+EXAMPLES_CXX := $(if $(wildcard include/brim.hpp),docs/examples/first_steps_cpp/first_steps_cpp.cpp) \
+                $(if $(filter qtbase5-dev,$(PEERS_PRESENT)),docs/examples/qpixmapcache/qpixmapcache.cpp) \
+                $(if $(filter libleveldb-dev,$(PEERS_PRESENT)),docs/examples/leveldb/leveldb.cpp)
+EXAMPLES := $(patsubst docs/examples/%,%,$(basename $(EXAMPLES_C) \
+            $(if $(filter g++,$(PEERS_PRESENT)),$(EXAMPLES_CXX))))
+EXAMPLES_LEFT_OUT := $(filter-out $(EXAMPLES),first_steps_cpp/first_steps_cpp qpixmapcache/qpixmapcache \
+                     leveldb/leveldb)
+EXAMPLES_CXX_release = $(CXX)
+EXAMPLES_CXX_asan = $(CXX)
+EXAMPLES_CXX_tsan = $(patsubst gcc%,g++%,$(patsubst clang%,clang++%,$(CC_tsan)))
+EXAMPLES_FLAGS = -D_GNU_SOURCE -pthread -Wall -Wextra -Wshadow -Wconversion -Werror -Iinclude $(CPPFLAGS)
+# others' headers are not ours to warn about
+$(eval $(call lazy,EXAMPLE_QT_CFLAGS,pkg-config --cflags Qt5Gui | sed 's/-I/-isystem /g'))
+$(eval $(call lazy,EXAMPLE_QT_LIBS,pkg-config --libs Qt5Gui))
+# $(call examples_rules,VARIANT)
+define examples_rules
+.PHONY: examples-$1
+examples-$1: $(EXAMPLES:%=build/$1/examples/%)
+build/$1/examples/%: docs/examples/%.c build/$1/libbrim.a build/$1/flags
+	@mkdir -p $$(@D)
+	$$(CC_$1) -std=c11 $$(FLAGS_$1) $$(EXAMPLES_FLAGS) $$(CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$< build/$1/libbrim.a \
+	    $$(LDFLAGS)
+build/$1/examples/%: docs/examples/%.cpp build/$1/libbrim.a build/$1/flags
+	@mkdir -p $$(@D)
+	$$(EXAMPLES_CXX_$1) -std=c++17 $$(FLAGS_$1) $$(EXAMPLES_FLAGS) $$(EXAMPLE_CFLAGS) $$(CXXFLAGS) -MMD -MP \
+	    -MF $$@.d -o $$@ $$< build/$1/libbrim.a $$(LDFLAGS) $$(EXAMPLE_LIBS)
+build/$1/examples/qpixmapcache/%: EXAMPLE_CFLAGS = -fPIC $$(EXAMPLE_QT_CFLAGS)
+build/$1/examples/qpixmapcache/%: EXAMPLE_LIBS = $$(EXAMPLE_QT_LIBS)
+build/$1/examples/leveldb/%: EXAMPLE_CFLAGS = -fno-rtti
+build/$1/examples/leveldb/%: EXAMPLE_LIBS = -lleveldb
+endef
+$(foreach v,$(EXAMPLES_VARIANTS),$(eval $(call examples_rules,$v)))
+-include $(wildcard build/*/examples/*/*.d)
+
+.PHONY: examples
+examples: ## build and run docs/examples, also under sanitizers, and compare what docs/PORTING.md quotes of it
+	@$(SET_UP) examples
+	@$(RUN_CHECKS) examples
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
@@ -463,7 +508,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
 FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000
-FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17'
+FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan'
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
@@ -485,7 +530,7 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz, docs
 	@$(SET_UP) check docs
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz cpp docs
+	    replay fuzz cpp examples docs
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check docs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz cpp docs; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz cpp examples docs; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -21,6 +21,7 @@
 # PLANT_EVERY      of the planted bugs every n-th (1)
 # PLANT_RUNS       how often each planted bug must be caught, with other schedules each time (1)
 # CPP_VARIANTS     which of CPP_ALL in the Makefile (all)
+# EXAMPLES_IN      the variants that `examples' builds and runs (release asan tsan)
 # JOBS             how many steps run at a time (one for each processor)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -298,6 +299,22 @@ plan_docs() {
     done
     step run_steps docs man 120 pass test/docs/man.sh build/man
     step run_steps docs reference 60 pass test/docs/reference.py
+}
+
+# What docs/examples has, each as its README says it; and what docs/PORTING.md quotes of it.
+plan_examples() {
+    local variant example
+    for example in $(ask_make EXAMPLES_LEFT_OUT); do
+        echo "the example ${example%/*} is left out: its packages are not there (make peers)"
+    done
+    for variant in ${EXAMPLES_IN:-$(ask_make EXAMPLES_VARIANTS)}; do
+        build "examples-$variant"
+        for example in $(ask_make EXAMPLES); do
+            run_in "$variant" "example-$example" 120 test/examples/check.sh "build/$variant/examples/$example" \
+                "docs/examples/${example%/*}/README.md"
+        done
+    done
+    step run_steps docs porting 60 pass test/examples/excerpts.py docs/PORTING.md
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh [present] LIST...
-# Install what is missing of LIST, `run', `check', `static', `fuzz', `cpp', `instructions', `peers', `report', `replay' or
-# `docs', with apt-get; asks nothing, and does nothing if nothing is missing.  With `present' it only names what is there of
-# LIST.  Where it may not install (neither root nor sudo without a password), or there is no apt-get, it names the command
-# to type, and exits with 2.
+# Install what is missing of LIST with apt-get; a LIST is one of the arrays LIST_packages below.  Asks nothing, and does
+# nothing if nothing is missing.  With `present' it only names what is there of LIST.  Where it may not install (neither
+# root nor sudo without a password), or there is no apt-get, it names the command to type, and exits with 2.
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
@@ -12,11 +11,13 @@ check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 
 static_packages=("${run_packages[@]}" clang clang-tidy cppcheck check)
 fuzz_packages=("${run_packages[@]}" clang check zstd)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
-report_packages=(gnuplot-nox jq)
+peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
+report_packages=("${peers_packages[@]}" gnuplot-nox jq)
 replay_packages=(jq mawk)
 cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
 docs_packages=("${run_packages[@]}" g++ python3 mandoc groff-base doxygen)
-peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtbase5-dev libtbb-dev)
+# Qt is used where it is there (make peers).
+examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3 libleveldb-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
@@ -109,22 +110,12 @@ fi
 
 wanted=()
 for list in "$@"; do
-    case $list in
-    run) wanted+=("${run_packages[@]}") ;;
-    check) wanted+=("${check_packages[@]}") ;;
-    static) wanted+=("${static_packages[@]}") ;;
-    fuzz) wanted+=("${fuzz_packages[@]}") ;;
-    cpp) wanted+=("${cpp_packages[@]}") ;;
-    peers) wanted+=("${peers_packages[@]}") ;;
-    instructions) wanted+=("${instructions_packages[@]}") ;;
-    replay) wanted+=("${replay_packages[@]}") ;;
-    docs) wanted+=("${docs_packages[@]}") ;;
-    report) wanted+=("${report_packages[@]}" "${peers_packages[@]}") ;;
-    *)
-        echo "usage: $0 [present] run|check|static|fuzz|cpp|instructions|peers|report|replay|docs..." >&2
+    if ! declare -p "${list}_packages" >/dev/null 2>&1; then
+        echo "setup.sh: no list $list; there are: $(compgen -A variable | sed -n 's/_packages$//p' | tr '\n' ' ')" >&2
         exit 2
-        ;;
-    esac
+    fi
+    declare -n packages=${list}_packages
+    wanted+=("${packages[@]}")
 done
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | awk '!seen[$0]++')
 
