@@ -82,11 +82,12 @@ static bool open_document(struct document *document, brim_cache *cache)
 static void close_document(struct document *document)
 {
     brim_group_close(document->group);
-    printf("closed with %zu load under way\n", brim_group_loads(document->group));
+    printf("document closed with %zu load under way\n", brim_group_loads(document->group));
     sem_post(&document->closed);
     while (brim_group_loads(document->group) > 0)
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    fclose(document->file); /* none is under way, and none will be */
+    printf("file closed with %zu\n", brim_group_loads(document->group)); /* and there will be no more */
+    fclose(document->file);
     brim_group_drop(document->group);
 }
 

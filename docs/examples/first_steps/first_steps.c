@@ -71,8 +71,8 @@ int main(void)
 
     brim_stats stats;
     brim_stats_get(cache, &stats);
-    printf("%llu hit, %llu misses, %zu of %zu bytes used\n", (unsigned long long)stats.hits,
-           (unsigned long long)stats.misses, stats.used, stats.capacity);
+    printf("%llu hit, %llu misses, %zu of %zu bytes used, %zu held\n", (unsigned long long)stats.hits,
+           (unsigned long long)stats.misses, stats.used, stats.capacity, stats.pinned);
     brim_cache_free(cache);
     return 0;
 }

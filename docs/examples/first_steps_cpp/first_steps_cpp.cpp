@@ -47,7 +47,8 @@ int main()
         }
     std::printf("tile 8 is %s\n", tiles.find(8) ? "there" : "not there"); // never loads
     const brim::stats now = tiles.stats();
-    std::printf("%llu hit, %llu misses, %zu of %zu bytes used\n", static_cast<unsigned long long>(now.hits),
-                static_cast<unsigned long long>(now.misses), now.used, now.capacity);
+    std::printf("%llu hit, %llu misses, %zu of %zu bytes used, %zu held\n",
+                static_cast<unsigned long long>(now.hits), static_cast<unsigned long long>(now.misses), now.used,
+                now.capacity, now.pinned);
     return 0;
 }

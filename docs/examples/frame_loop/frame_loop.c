@@ -9,9 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TILE = 4096, VIEW = 16, AHEAD = 8, FRAMES = 50, CAPACITY = 64 * TILE };
+enum { TILE = 4096, VIEW = 16, AHEAD = 16, FRAMES = 50, CAPACITY = 64 * TILE, ROOM = 24 * TILE };
 
 static sem_t frame_begun, tiles_ahead;
+static unsigned rendered, lost; /* lost: a frame drew it, and it was evicted before the next one */
 
 static void destroy_tile(void *value, size_t cost, void *arg)
 {
@@ -34,16 +35,30 @@ static brim_status render(const void *key, size_t key_len, void *arg, void **val
     return BRIM_OK;
 }
 
-/* Draw one tile, or take it for the frames to come.  What brim_peek gives is valid until the section ends. */
+/* What brim_peek gives is valid until the section ends; what brim_get gives, until the release. */
 static brim_status draw(brim_cache *cache, uint32_t id)
 {
+    brim_ref *ref = NULL;
     const uint32_t *tile = brim_peek(cache, BRIM_KEY(id));
-    if (tile != NULL)
-        return *tile == id ? BRIM_OK : BRIM_INVALID;
-    brim_ref *ref;
-    const brim_status status = brim_get(cache, BRIM_KEY(id), render, NULL, &ref);
-    brim_release(ref); /* in a section what was found stays, too */
-    return status;
+    if (tile == NULL) {
+        const brim_status status = brim_get(cache, BRIM_KEY(id), render, NULL, &ref);
+        if (status != BRIM_OK)
+            return status;
+        tile = brim_ref_value(ref);
+        rendered++;
+    }
+    const bool right = *tile == id;
+    brim_release(ref);
+    return right ? BRIM_OK : BRIM_INVALID;
+}
+
+/* What leaves while a section is open waits, charged, for its end.  So make room before a frame ends for all that the
+ * next one inserts: else it is refused. */
+static void end_frame(brim_cache *cache)
+{
+    sem_wait(&tiles_ahead);
+    (void)brim_trim(cache, CAPACITY - ROOM);
+    brim_read_refresh(cache); /* nothing borrowed is used beyond: what waits is destroyed */
 }
 
 static brim_status draw_frames(brim_cache *cache)
@@ -52,12 +67,14 @@ static brim_status draw_frames(brim_cache *cache)
     if (status != BRIM_OK)
         return status;
     for (uint32_t frame = 0; frame < FRAMES && status == BRIM_OK; frame++) {
+        const uint32_t first = frame * 4; /* the view pans */
         (void)brim_next_frame(cache);
         sem_post(&frame_begun);
-        for (uint32_t i = 0; i < VIEW && status == BRIM_OK; i++)
-            status = draw(cache, frame / 8 + i); /* the view pans by a tile now and then */
-        sem_wait(&tiles_ahead);
-        brim_read_refresh(cache); /* what was borrowed is not used beyond: what left meanwhile may be destroyed */
+        for (uint32_t id = first; id < first + VIEW && status == BRIM_OK; id++)
+            status = draw(cache, id);
+        end_frame(cache);
+        for (uint32_t id = first; id < first + VIEW; id++)
+            lost += brim_contains(cache, BRIM_KEY(id)) ? 0 : 1;
     }
     brim_read_end(cache);
     return status;
@@ -66,16 +83,16 @@ static brim_status draw_frames(brim_cache *cache)
 /* Inserted and not asked for: it goes before what the frame used. */
 static void *render_ahead(void *cache)
 {
-    for (uint32_t id = 1000; id < 1000 + FRAMES * AHEAD; id++) {
-        void *tile;
-        size_t cost;
-        if (id % AHEAD == 0)
-            sem_wait(&frame_begun);
-        if (render(&id, sizeof id, NULL, &tile, &cost) == BRIM_OK &&
-            brim_insert(cache, BRIM_KEY(id), tile, cost, NULL) != BRIM_OK)
-            free(tile); /* another time */
-        if (id % AHEAD == AHEAD - 1)
-            sem_post(&tiles_ahead);
+    for (uint32_t id = 1000; id < 1000 + FRAMES * AHEAD;) {
+        sem_wait(&frame_begun);
+        for (int i = 0; i < AHEAD; i++, id++) {
+            void *tile;
+            size_t cost;
+            if (render(&id, sizeof id, NULL, &tile, &cost) == BRIM_OK &&
+                brim_insert(cache, BRIM_KEY(id), tile, cost, NULL) != BRIM_OK)
+                free(tile); /* another time */
+        }
+        sem_post(&tiles_ahead);
     }
     return NULL;
 }
@@ -103,8 +120,8 @@ int main(void)
 
     brim_stats stats;
     brim_stats_get(cache, &stats);
-    printf("evictions: %s, of what the same frame had used: %llu\n",
-           stats.left[BRIM_EVICTED] > 0 ? "some" : "none", (unsigned long long)stats.frame_evictions);
+    printf("%d tiles drawn, %u of them rendered for it, the others borrowed\n", FRAMES * VIEW, rendered);
+    printf("tiles lost within a frame: %u, inserts refused: %llu\n", lost, (unsigned long long)stats.refused);
     (void)brim_idle(cache); /* from a timer, while nobody draws: what was not used since the last call goes slowly */
     while (brim_idle(cache) > 0)
         ;

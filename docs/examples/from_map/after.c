@@ -55,7 +55,7 @@ static void *show(void *arg)
     size_t *const sum = arg;
     for (unsigned i = 0; i < REQUESTS; i++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "picture %u", i * i % NAMES);
+        (void)snprintf(name, sizeof name, "picture %u", i * 7919 % NAMES);
         brim_ref *ref = thumb_get(name);
         if (ref == NULL)
             return NULL;

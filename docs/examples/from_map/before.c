@@ -130,7 +130,7 @@ static void *show(void *arg)
     size_t *const sum = arg;
     for (unsigned i = 0; i < REQUESTS; i++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "picture %u", i * i % NAMES);
+        (void)snprintf(name, sizeof name, "picture %u", i * 7919 % NAMES);
         struct thumb *t = thumb_get(name);
         if (t == NULL)
             return NULL;

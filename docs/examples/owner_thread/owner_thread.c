@@ -86,9 +86,7 @@ int main(void)
     printf("within the limit: %s\n", brim_used(cache) <= CAPACITY ? "yes" : "no");
 
     brim_cache_free(cache); /* on this thread or another: what it lets go waits in the queue as well */
-    while (brim_collect(queue, SIZE_MAX) > 0)
-        ;
-    brim_queue_drop(queue);
+    brim_queue_drop(queue); /* and is destroyed here, on the thread of the context */
     printf("alive: %d, destroyed on a wrong thread: %d\n", atomic_load(&live), atomic_load(&wrong_thread));
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One limit for tiles, glyphs and decoded images.  Glyphs have a floor, so that a flood of tiles does not take
+ * One limit for tiles, pages of glyphs and decoded images.  Glyphs have a floor, so that a flood of tiles does not take
  * them; images have a ceiling, so that they do not take the rest.
  */
 #include <brim.h>
@@ -68,12 +68,12 @@ static struct image *decode(int width, int height)
 static brim_status fill(brim_cache *cache)
 {
     brim_status status = BRIM_OK;
-    for (uint32_t i = 0; i < 1024 && status == BRIM_OK; i++)
-        status = insert(cache, &glyph_kind, (struct key){0, i}, malloc(KIB), KIB);
+    for (uint32_t i = 0; i < 64 && status == BRIM_OK; i++)
+        status = insert(cache, &glyph_kind, (struct key){0, i}, malloc(16 * KIB), 16 * KIB);
     for (uint32_t i = 0; i < 16 && status == BRIM_OK; i++)
         status = insert(cache, &image_kind, (struct key){1, i}, decode(512, 512), 512 * 512);
-    for (uint32_t i = 0; i < 256 && status == BRIM_OK; i++)
-        status = insert(cache, &tile_kind, (struct key){2, i}, malloc(64 * KIB), 64 * KIB);
+    for (uint32_t i = 0; i < 1024 && status == BRIM_OK; i++)
+        status = insert(cache, &tile_kind, (struct key){2, i}, malloc(16 * KIB), 16 * KIB);
     return status;
 }
 
