@@ -459,7 +459,7 @@ docs: ## check the documentation: code blocks, links, commands, man pages, refer
 
 EXAMPLES_VARIANTS := release asan tsan
 EXAMPLES_C := $(sort $(filter-out docs/examples/tiles/%,$(wildcard docs/examples/*/*.c)))
-EXAMPLES_CXX := $(if $(wildcard include/brim.hpp),docs/examples/first_steps_cpp/first_steps_cpp.cpp) \
+EXAMPLES_CXX := docs/examples/first_steps_cpp/first_steps_cpp.cpp \
                 $(if $(filter qtbase5-dev,$(PEERS_PRESENT)),docs/examples/qpixmapcache/qpixmapcache.cpp) \
                 $(if $(filter libleveldb-dev,$(PEERS_PRESENT)),docs/examples/leveldb/leveldb.cpp)
 EXAMPLES := $(patsubst docs/examples/%,%,$(basename $(EXAMPLES_C) \
@@ -468,7 +468,7 @@ EXAMPLES_LEFT_OUT := $(filter-out $(EXAMPLES),first_steps_cpp/first_steps_cpp qp
                      leveldb/leveldb)
 EXAMPLES_CXX_release = $(CXX)
 EXAMPLES_CXX_asan = $(CXX)
-EXAMPLES_CXX_tsan = $(patsubst gcc%,g++%,$(patsubst clang%,clang++%,$(CC_tsan)))
+EXAMPLES_CXX_tsan = $(CXX_tsan)
 EXAMPLES_FLAGS = -D_GNU_SOURCE -pthread -Wall -Wextra -Wshadow -Wconversion -Werror -Iinclude $(CPPFLAGS)
 # others' headers are not ours to warn about
 $(eval $(call lazy,EXAMPLE_QT_CFLAGS,pkg-config --cflags Qt5Gui | sed 's/-I/-isystem /g'))

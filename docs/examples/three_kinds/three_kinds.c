@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KIB = 1024, MIB = 1024 * KIB };
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
 
 struct image {
     int width, height;
@@ -71,7 +72,7 @@ static brim_status fill(brim_cache *cache)
     for (uint32_t i = 0; i < 64 && status == BRIM_OK; i++)
         status = insert(cache, &glyph_kind, (struct key){0, i}, malloc(16 * KIB), 16 * KIB);
     for (uint32_t i = 0; i < 16 && status == BRIM_OK; i++)
-        status = insert(cache, &image_kind, (struct key){1, i}, decode(512, 512), 512 * 512);
+        status = insert(cache, &image_kind, (struct key){1, i}, decode(512, 512), 256 * KIB);
     for (uint32_t i = 0; i < 1024 && status == BRIM_OK; i++)
         status = insert(cache, &tile_kind, (struct key){2, i}, malloc(16 * KIB), 16 * KIB);
     return status;
