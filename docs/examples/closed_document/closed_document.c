@@ -104,7 +104,7 @@ int main(void)
     pthread_t thread;
     if (!open_document(&document, cache) || load_page(cache, &document, 1) != BRIM_CLAIMED ||
         pthread_create(&thread, NULL, render, &job) != 0) {
-        perror("closed_document");
+        fputs("closed_document: no memory, no thread or no temporary file\n", stderr);
         exit(1);
     }
     sem_wait(&document.reading);
