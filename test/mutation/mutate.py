@@ -13,6 +13,7 @@ import argparse
 import bisect
 import collections
 import concurrent.futures
+import errno
 import os
 import random
 import re
@@ -22,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -162,44 +164,78 @@ def key_of(mutant):
 # ---- Running -------------------------------------------------------------------------------------------------
 
 
-def end_session(session):
-    """End what a program left behind: Check gives each test a process group of its own."""
+starting = threading.Lock()
+running = set()  # the processes, each of which leads a session of its own
+ending = False
+
+
+def processes_of(session):
     for name in os.listdir('/proc'):
         if name.isdigit():
             try:
                 with open(f'/proc/{name}/stat') as f:
-                    if int(f.read().rpartition(')')[2].split()[3]) == session:
-                        os.kill(int(name), signal.SIGKILL)
-            except (OSError, IndexError):
+                    state, _, _, of = f.read().rpartition(')')[2].split()[:4]
+                if int(of) == session and state not in 'ZX':
+                    yield int(name)
+            except OSError:
                 pass
 
 
-def run(image, seconds):
-    """None if the program succeeds, else how it failed."""
-    handle, path = tempfile.mkstemp(dir=f'{BUILD}/mutants')
-    with os.fdopen(handle, 'wb') as f:
-        f.write(image)
-    os.chmod(path, 0o700)
-    try:
-        while True:
+def end_session(session):
+    """End what a program left behind: Check gives each test a process group of its own."""
+    while left := list(processes_of(session)):
+        for process in left:
             try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.001)
+
+
+def end(number, frame):
+    """SIGTERM or SIGINT: nobody else would end what runs."""
+    global ending
+    signal.signal(number, signal.SIG_IGN)
+    with starting:
+        ending = True
+    for process in list(running):
+        end_session(process)
+    raise SystemExit(128 + number)
+
+
+def start(path):
+    while True:
+        try:
+            with starting:
+                if ending:
+                    raise SystemExit
                 process = subprocess.Popen([path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                            stderr=subprocess.DEVNULL, start_new_session=True)
-                break
-            except OSError as e:  # a child of another worker has the file open still, until it runs its own
-                if e.errno != 26:
-                    raise
-                time.sleep(0.01)
+                running.add(process.pid)
+                return process
+        except OSError as e:  # a child of another worker has the file open still, until it runs its own
+            if e.errno != errno.ETXTBSY:
+                raise
+            time.sleep(0.01)
+
+
+def run(name, image, seconds):
+    """None if the program, under its own name, succeeds, else how it failed."""
+    with tempfile.TemporaryDirectory(dir=f'{BUILD}/mutants') as directory:
+        path = os.path.join(directory, os.path.basename(name))
+        with open(path, 'wb') as f:
+            f.write(image)
+        os.chmod(path, 0o700)
+        process = start(path)
         try:
             status = process.wait(seconds)
             how = None if status == 0 else f'status {status}'
         except subprocess.TimeoutExpired:
             how = f'more than {seconds:.0f} s'
         end_session(process.pid)
+        running.remove(process.pid)
         process.wait()
         return how
-    finally:
-        os.unlink(path)
 
 
 class Runner:
@@ -208,22 +244,20 @@ class Runner:
         self.programs = {}
         self.limits = {}
 
-    def prepare(self, names):
-        for name in names:
-            if name not in self.programs:
-                program = Program(f'{BUILD}/{name}')
-                started = time.monotonic()
-                how = run(program.image, 300)
-                if how:
-                    raise SystemExit(f'{name} fails without any mutant: {how}')
-                self.programs[name] = program
-                self.limits[name] = 10 * (time.monotonic() - started) + 3
+    def prepare(self, name):
+        program = Program(f'{BUILD}/{name}')
+        started = time.monotonic()
+        how = run(name, program.image, 300)
+        if how:
+            raise SystemExit(f'{name} fails without any mutant: {how}')
+        self.programs[name] = program
+        self.limits[name] = 10 * (time.monotonic() - started) + 3
 
     def judge(self, mutant):
         """By which program the mutant is killed, and how; or None."""
         for name in self.tests[os.path.splitext(mutant.file)[0]]:
             image = self.programs[name].patched(mutant)
-            how = image and run(image, self.limits[name])
+            how = image and run(name, image, self.limits[name])
             if how:
                 return name, how
         return None
@@ -258,12 +292,14 @@ def main():
         stale = [(k, n) for k, n in listed.items() if os.path.splitext(k[0])[0] in wanted and k not in present]
 
     runner = Runner(tests)
-    runner.prepare(sorted({t for m in mutants for t in tests[os.path.splitext(m.file)[0]]}))
     counts = collections.defaultdict(collections.Counter)
     for m in equivalent:
         counts[m.file]['equivalent'] += not options.sample
     survivors = []
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:  # starts nothing in the thread that is interrupted
+        list(pool.map(runner.prepare, sorted({t for m in mutants for t in tests[os.path.splitext(m.file)[0]]})))
         for m, verdict in zip(mutants, pool.map(runner.judge, mutants)):
             counts[m.file]['killed' if verdict else 'survived'] += 1
             if not verdict:
