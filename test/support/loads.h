@@ -211,6 +211,7 @@ static inline void told_got(told *t, uint64_t id, bool cached)
 {
     ck_assert_uint_eq(atomic_load(&t->calls), 1);
     ck_assert(t->got);
+    ck_assert_int_eq(t->reason, 0);
     ck_assert_uint_eq(t->id, id);
     ck_assert(t->cached == cached);
 }

@@ -53,6 +53,7 @@ START_TEST(a_record_that_waits_for_nothing_is_given_back)
     brim_load *load, *none;
     brim_wait *wait;
     int reason = 0;
+    told nobody = {.calls = 0};
 
     c = cache_on(&h, 100);
     e.group = brim_group_new(c);
@@ -65,7 +66,9 @@ START_TEST(a_record_that_waits_for_nothing_is_given_back)
     ck_assert_ptr_nonnull(wait);
     ck_assert_ptr_ne(next_record(), record);
     ck_assert(brim_wait_cancel(wait));
+    ck_assert_int_eq(brim_claim_async(c, BRIM_KEY(key), NULL, tell, &nobody, &ref, &none, NULL), BRIM_PENDING);
     brim_load_fail_for(load, 5, UINT64_MAX);
+    told_failed(&nobody, 5);
     ck_assert_int_eq(brim_claim_async(c, BRIM_KEY(key), &o, tell, &heard, &ref, &load, &wait), BRIM_FAILED);
     ck_assert_int_eq(reason, 5);
     ck_assert_ptr_null(load);
@@ -170,6 +173,7 @@ START_TEST(bad_requests_for_many)
     brim_status statuses[2];
 
     c = cache_on(&h, 100);
+    ck_assert_int_eq(put(c, KEY, 1, 1), BRIM_OK); /* would be found */
     o.size--;
     for (int i = 0; i < 3; i++) {
         memset(refs, 1, sizeof refs);
@@ -185,7 +189,11 @@ START_TEST(bad_requests_for_many)
     ck_assert_uint_eq(brim_claim_many(c, keys, 2, NULL, NULL, loads, statuses), 0);
     ck_assert_uint_eq(brim_claim_many(c, keys, 2, NULL, refs, NULL, statuses), 0);
     ck_assert_uint_eq(brim_claim_many(c, keys, 2, NULL, refs, loads, NULL), 0);
-    no_loads(c, 0);
+    memset(statuses, 1, sizeof statuses);
+    ck_assert_uint_eq(brim_claim_many(NULL, keys, 0, NULL, refs, loads, statuses), 0);
+    ck_assert_uint_eq(brim_claim_many(c, keys, 0, NULL, refs, loads, statuses), 0);
+    ck_assert_mem_eq(&statuses[0], &statuses[1], sizeof statuses[0]); /* nothing is written */
+    no_loads(c, 1);
     finish_on(c, &h);
 }
 END_TEST

@@ -85,6 +85,13 @@ static void on_destroy_entry(const void *key, size_t key_len, void *v, size_t co
     note(*(char *)v == 'a' ? 'A' : 'B');
 }
 
+/* The ends of values that have been begun and made, for those who wait until none is under way. */
+static void expect_none_dying(brim_cache *c)
+{
+    ck_assert_uint_eq(stripes_sum(&c->stripes, offsetof(struct stripe, dying)),
+                      stripes_sum(&c->stripes, offsetof(struct stripe, destroyed)));
+}
+
 START_TEST(announced_then_destroyed)
 {
     static char a[] = "a", b[] = "b";
@@ -98,15 +105,153 @@ START_TEST(announced_then_destroyed)
     ck_assert_int_eq(brim_insert(seen.cache, "key", 3, a, 5, &r), BRIM_OK);
     ck_assert_int_eq(brim_insert(seen.cache, "key", 3, b, 5, NULL), BRIM_OK);
     ck_assert_str_eq(seen.order, "2"); /* replaced, and held */
+    expect_none_dying(seen.cache);
     brim_release(r);
     ck_assert_str_eq(seen.order, "2a");
     ck_assert(brim_remove(seen.cache, "key", 3));
     ck_assert_str_eq(seen.order, "2a1b");
+    expect_none_dying(seen.cache);
     ck_assert(!seen.key_null);
     ck_assert_uint_eq(seen.key_len, 3);
     ck_assert_int_eq(brim_insert(seen.cache, "key", 3, NULL, 5, NULL), BRIM_OK);
     finish(seen.cache); /* NULL needs no destruction */
     ck_assert_str_eq(seen.order, "2a1b6");
+}
+END_TEST
+
+START_TEST(one_before_the_next)
+{
+    static char a[] = "a";
+    brim_kind kind = {.destroy = on_destroy, .removed = on_removed};
+    brim_options o = value_options(10);
+
+    o.kind = &kind;
+    memset(&seen, 0, sizeof seen);
+    seen.cache = make_cache(&o);
+    for (uint64_t key = 0; key < 3; key++)
+        ck_assert_int_eq(brim_insert(seen.cache, BRIM_KEY(key), a, 1, NULL), BRIM_OK);
+    brim_clear(seen.cache);
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(seen.order[i] == 'a', i % 2 == 1);
+    finish(seen.cache);
+}
+END_TEST
+
+static void note_used(void *v, size_t cost, void *arg)
+{
+    (void)v;
+    (void)cost;
+    *(size_t *)arg = brim_used(seen.cache);
+    seen.destroyed++;
+}
+
+/* What the first victim frees is the inserter's own when the second is destroyed (G5). */
+START_TEST(what_victims_free_is_kept)
+{
+    size_t used = 0;
+    brim_kind kind = {.destroy = note_used, .arg = &used};
+    brim_options o = value_options(10);
+
+    o.kind = &kind;
+    memset(&seen, 0, sizeof seen);
+    seen.cache = make_cache(&o);
+    for (uint64_t key = 0; key < 2; key++)
+        ck_assert_int_eq(brim_insert(seen.cache, BRIM_KEY(key), &seen, 5, NULL), BRIM_OK);
+    ck_assert_int_eq(brim_insert(seen.cache, "all", 3, &seen, 10, NULL), BRIM_OK);
+    ck_assert_uint_eq(seen.destroyed, 2);
+    ck_assert_uint_eq(used, 10);
+    finish(seen.cache);
+}
+END_TEST
+
+static brim_ref *held;
+
+static void release_it(const void *key, size_t key_len, void *v, size_t cost, brim_cause cause, void *arg)
+{
+    (void)key, (void)key_len, (void)v, (void)cost, (void)cause, (void)arg;
+    brim_release(held);
+}
+
+/* The listener gives back the last hold: then the link's is the last. */
+START_TEST(released_by_the_listener)
+{
+    brim_kind kind = {.destroy = value_destroy, .removed = release_it};
+    brim_options o = value_options(10);
+    brim_cache *c;
+
+    o.kind = &kind;
+    c = make_cache(&o);
+    ck_assert_int_eq(put_ref(c, 1, 1, 5, &held), BRIM_OK);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){1})));
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    expect_none_dying(c);
+    finish(c);
+}
+END_TEST
+
+/* Held again while it waited for sections: it lives on, and ends with that hold. */
+START_TEST(held_while_it_waited)
+{
+    brim_cache *c = make_borrow_cache(100);
+    uint64_t key = 1;
+    brim_ref *r;
+
+    ck_assert_int_eq(put(c, key, 7, 5), BRIM_OK);
+    begin_reading(c);
+    r = (brim_ref *)(uintptr_t)brim_borrow(c, BRIM_KEY(key));
+    ck_assert(brim_remove(c, BRIM_KEY(key)));
+    r = brim_ref_hold(r);
+    ck_assert_ptr_nonnull(r);
+    brim_read_end(c);
+    ck_assert_uint_eq(limbo_count(&c->limbo), 0);
+    ck_assert_uint_eq(values_live(), 1);
+    ck_assert_uint_eq(id_of(r), 7);
+    ck_assert_uint_eq(brim_used(c), 5);
+    expect_none_dying(c);
+    brim_release(r);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    expect_none_dying(c);
+    finish(c);
+}
+END_TEST
+
+/* What waits in a queue: its charge if it has one, and no NULL. */
+START_TEST(what_a_queue_is_given)
+{
+    brim_kind kind = {.size = sizeof kind, .destroy = value_destroy};
+    brim_options o = value_options(100);
+    brim_cache *c;
+    brim_ref *r;
+
+    kind.queue = brim_queue_new();
+    o.kind = &kind;
+    c = make_cache(&o);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    ck_assert_int_eq(brim_insert(c, "null", 4, NULL, 3, NULL), BRIM_OK);
+    ck_assert(brim_remove(c, "null", 4));
+    ck_assert_uint_eq(brim_used(c), 5);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->queued_values), 0);
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){1})));
+    ck_assert_uint_eq(atom_load_relaxed(&c->queued), 5);
+    ck_assert_int_eq(brim_wrap(c, value_new(2, 7), 7, NULL, &r), BRIM_OK);
+    brim_release(r);
+    ck_assert_uint_eq(values_live(), 2);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->queued_values), 2);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->queued), 5); /* uncharged: the other is nothing */
+    ck_assert_uint_eq(atom_load_relaxed(&c->queued), 5);
+    expect_none_dying(c);
+    ck_assert_uint_eq(brim_collect(kind.queue, SIZE_MAX), 2);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->queued_values), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->queued), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&c->queued), 0);
+    ck_assert_uint_eq(brim_used(c), 0);
+    expect_none_dying(c);
+    finish(c);
+    brim_queue_drop(kind.queue);
 }
 END_TEST
 
@@ -229,6 +374,33 @@ START_TEST(asked_twice_in_a_destructor)
 }
 END_TEST
 
+static void end_section(void *v, size_t cost, void *arg)
+{
+    (void)arg;
+    value_destroy(v, cost, NULL);
+    brim_read_end(others.first);
+    others.calls = (unsigned)values_live(); /* what waited ends after this one */
+}
+
+START_TEST(a_section_ended_in_a_destructor)
+{
+    brim_kind kind;
+    brim_cache *c = make_with_destructor(end_section, &kind);
+
+    others.first = make_borrow_cache(100);
+    ck_assert_int_eq(put(c, 0, 0, 1), BRIM_OK);
+    ck_assert_int_eq(put(others.first, 5, 5, 1), BRIM_OK);
+    begin_reading(others.first);
+    ck_assert(brim_remove(others.first, BRIM_KEY((uint64_t){5})));
+    ck_assert(brim_remove(c, BRIM_KEY((uint64_t){0})));
+    ck_assert_uint_eq(others.calls, 1);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(atom_load_relaxed(&others.first->asked), 0);
+    finish(others.first);
+    finish(c);
+}
+END_TEST
+
 static void drop_queue(void *v, size_t cost, void *arg)
 {
     (void)arg;
@@ -268,10 +440,16 @@ int main(void)
 
     tcase_add_test(tc, the_stack_stays_bounded);
     tcase_add_test(tc, announced_then_destroyed);
+    tcase_add_test(tc, one_before_the_next);
+    tcase_add_test(tc, what_victims_free_is_kept);
+    tcase_add_test(tc, released_by_the_listener);
+    tcase_add_test(tc, held_while_it_waited);
+    tcase_add_test(tc, what_a_queue_is_given);
     tcase_add_test(tc, destroy_entry_has_the_key);
     tcase_add_test(tc, memory_stays_for_the_last_key);
     tcase_add_loop_test(tc, what_leaves_in_other_caches, 0, 2);
     tcase_add_test(tc, asked_twice_in_a_destructor);
+    tcase_add_test(tc, a_section_ended_in_a_destructor);
     tcase_add_test(tc, a_queue_dropped_in_a_destructor);
     return suite_run(tc);
 }

@@ -17,6 +17,14 @@ static uint64_t count_of(size_t offset)
 }
 #define COUNT(field) count_of(offsetof(struct kind_counts, field))
 
+static char message[256];
+
+static void hear(const char *text, void *arg)
+{
+    (void)arg;
+    (void)snprintf(message, sizeof message, "%s", text);
+}
+
 /* ---- The result: the load's own entry, or with other options the spare */
 
 enum { WITH_OPTIONS = 1, WITH_OUT = 2, OVERTAKEN = 4, TOO_BIG = 8, WAYS = 16 };
@@ -76,8 +84,11 @@ START_TEST(bad_options_consume_nothing)
     }
     ck_assert_ptr_eq(load_under_way(c, KEY), l);
     ck_assert_int_eq(brim_load_finish(l, v, 5, NULL), BRIM_OK);
+    brim_set_debug_hook(hear, NULL);
     ck_assert_int_eq(brim_load_finish(NULL, v, 5, &out), BRIM_INVALID);
     brim_load_fail(NULL, 1);
+    brim_set_debug_hook(NULL, NULL);
+    ck_assert_str_eq(message, ""); /* NULL is no misuse */
     brim_load_begin(NULL);
     no_loads(c, 1);
     finish_on(c, &h);
@@ -105,6 +116,29 @@ START_TEST(into_a_group_that_was_closed_meanwhile)
     brim_group_drop(e.group);
     brim_group_drop(before.group);
     no_loads(c, 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* What was read before the group was invalidated does not join it. */
+START_TEST(into_a_group_that_was_invalidated_meanwhile)
+{
+    brim_entry_options e = entry_defaults();
+    brim_ref *out;
+    brim_load *l;
+
+    c = cache_on(&h, 100);
+    e.group = brim_group_new(c);
+    l = claim(c, KEY);
+    brim_group_invalidate(e.group);
+    ck_assert_int_eq(brim_load_finish_with(l, value_new(1, 5), 5, &e, &out), BRIM_CANCELED);
+    ck_assert_uint_eq(id_of(out), 1);
+    ck_assert_ptr_null(extra_groups_of(entry_of_ref(out)));
+    brim_release(out);
+    ck_assert_int_eq(brim_load_finish_with(claim(c, KEY), value_new(2, 5), 5, &e, NULL), BRIM_OK);
+    ck_assert_uint_eq(found_id(c, KEY), 2);
+    no_loads(c, 2);
+    brim_group_drop(e.group);
     finish_on(c, &h);
 }
 END_TEST
@@ -213,6 +247,11 @@ START_TEST(wanted_until_its_group_is_invalid)
     ck_assert(!brim_load_is_wanted(NULL));
     ck_assert_uint_eq(brim_load_asked(NULL), 0);
     brim_load_fail(l, 1);
+    l = claim(c, 2);
+    ck_assert(brim_load_is_wanted(l));
+    ck_assert(brim_load_cancel(c, BRIM_KEY((uint64_t){2})));
+    ck_assert(!brim_load_is_wanted(l));
+    brim_load_fail(l, 1);
     brim_group_drop(e.group);
     finish_on(c, &h);
 }
@@ -220,19 +259,12 @@ END_TEST
 
 /* ---- Misuse */
 
-static char message[256];
-
-static void hear(const char *text, void *arg)
-{
-    (void)arg;
-    (void)snprintf(message, sizeof message, "%s", text);
-}
-
 static void end_the_callers(void *arg)
 {
     brim_load *l = brim_load_current();
 
     EXPECT(l != NULL);
+    l->begun -= 1000000000;
     brim_load_begin(l); /* it began when the loader was called */
     if (arg != NULL)
         EXPECT(brim_load_finish(l, NULL, 1, NULL) == BRIM_INVALID);
@@ -258,6 +290,7 @@ START_TEST(a_loaders_load_ends_by_its_return)
     brim_release(r);
     no_loads(c, 1);
     ck_assert_uint_eq(COUNT(loads), 1);
+    ck_assert_uint_ge(COUNT(load_ns), 1000000000);
     finish_on(c, &h);
 }
 END_TEST
@@ -344,6 +377,77 @@ START_TEST(a_loaders_load_is_nobody_elses)
 }
 END_TEST
 
+static void finish_a_claimed_one(void *arg)
+{
+    (void)arg;
+    EXPECT(finish_load(claim(c, 2), 2, 5, NULL) == BRIM_OK);
+}
+
+START_TEST(a_loader_ends_loads_that_it_claimed)
+{
+    maker m = {.id = 1, .cost = 5, .during = finish_a_claimed_one};
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(get(c, 1, &m, &r), BRIM_OK);
+    brim_release(r);
+    ck_assert_uint_eq(found_id(c, 2), 2);
+    no_loads(c, 2);
+    finish_on(c, &h);
+}
+END_TEST
+
+static void fail_the_outer(void *arg)
+{
+    brim_load_fail(arg, 1);
+}
+
+static void nest(void *arg)
+{
+    maker *inner = arg;
+    brim_ref *r;
+
+    inner->arg = brim_load_current();
+    EXPECT(get(c, 2, inner, &r) == BRIM_OK);
+    brim_release(r);
+}
+
+/* Nor does that of a loader further out end within it. */
+START_TEST(an_outer_loaders_load_ends_by_its_return)
+{
+    maker inner = {.id = 2, .cost = 5, .during = fail_the_outer}, m = {.id = 1, .cost = 5, .during = nest, .arg = &inner};
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    brim_set_debug_hook(hear, NULL);
+    ck_assert_int_eq(get(c, 1, &m, &r), BRIM_OK);
+    brim_set_debug_hook(NULL, NULL);
+#ifndef NDEBUG
+    ck_assert_ptr_nonnull(strstr(message, "returning"));
+#endif
+    ck_assert_uint_eq(id_of(r), 1);
+    brim_release(r);
+    no_loads(c, 2);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* With its overhead it would be little again. */
+START_TEST(of_a_cost_that_wraps)
+{
+    brim_options o = value_options(1000);
+    brim_ref *r;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_load_finish(claim(c, KEY), value_new(1, SIZE_MAX), SIZE_MAX, &r), BRIM_TOO_BIG);
+    ck_assert_uint_eq(id_of(r), 1);
+    ck_assert_uint_eq(brim_used(c), 0);
+    brim_release(r);
+    finish(c);
+}
+END_TEST
+
 static unsigned unused_calls;
 
 static void count_unused(void *arg)
@@ -380,6 +484,71 @@ START_TEST(with_a_kind_that_was_told_unused)
 }
 END_TEST
 
+START_TEST(with_a_kind_of_its_own)
+{
+    brim_kind other = value_kind;
+    brim_entry_options e = entry_defaults();
+
+    other.unused = count_unused;
+    unused_calls = 0;
+    c = cache_on(&h, 100);
+    e.kind = &other;
+    ck_assert_int_eq(brim_load_finish_with(claim(c, 1), value_new(1, 5), 5, &e, NULL), BRIM_OK);
+    ck_assert_uint_eq(unused_calls, 0);
+    finish_on(c, &h);
+    ck_assert_uint_eq(unused_calls, 1); /* nothing of the load's holds it any more */
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static bool was_held;
+
+static void free_it(void *arg)
+{
+    struct brim_load *l = load_under_way(arg, 1);
+
+    was_held = l != NULL && l->other != NULL;
+    brim_cache_free(arg);
+}
+
+/* Freed while a load ends with another kind: if the load has that by then, it is told unused once, and last of all. */
+START_TEST(freed_as_it_ends_with_another_kind)
+{
+    bool met = true;
+    unsigned held = 0;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = free_it, .outside = true};
+        brim_kind other = value_kind;
+        brim_entry_options e = entry_defaults();
+        brim_status s;
+        brim_load *l;
+
+        other.unused = count_unused;
+        c = cache_on(&h, 100);
+        o.cache = o.arg = c;
+        e.kind = &other;
+        ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(2, 5), 5, &e, NULL), BRIM_OK);
+        l = claim(c, 1);
+        unused_calls = 0;
+        was_held = false;
+        other_begin(&o, after);
+        s = brim_load_finish_with(l, value_new(1, 5), 5, &e, NULL);
+        met = other_end(&o);
+        ck_assert(s == BRIM_OK || (s == BRIM_CANCELED && o.acted));
+        if (!o.acted)
+            brim_cache_free(c);
+        ck_assert_uint_eq(values_live(), 0);
+        ck_assert_uint_ge(unused_calls, 1);
+        ck_assert(!was_held || unused_calls == 1);
+        held += was_held;
+        ck_assert_uint_eq(atomic_load(&h.blocks), 0);
+    }
+    ck_assert_uint_gt(held, 0);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("finish");
@@ -387,6 +556,7 @@ int main(void)
     tcase_add_loop_test(tc, one_entry_becomes_the_result_and_the_other_goes, 0, WAYS);
     tcase_add_test(tc, bad_options_consume_nothing);
     tcase_add_loop_test(tc, into_a_group_that_was_closed_meanwhile, 0, 2);
+    tcase_add_test(tc, into_a_group_that_was_invalidated_meanwhile);
     tcase_add_test(tc, work_is_what_it_took_if_nobody_says);
     tcase_add_test(tc, what_each_end_counts);
     tcase_add_test(tc, a_failure_is_remembered_from_now_or_for_ever);
@@ -397,5 +567,12 @@ int main(void)
     tcase_add_test(tc, canceled_by_what_is_no_key);
     tcase_add_test(tc, a_loaders_load_is_nobody_elses);
     tcase_add_test(tc, with_a_kind_that_was_told_unused);
+    tcase_add_test(tc, an_outer_loaders_load_ends_by_its_return);
+    tcase_add_test(tc, of_a_cost_that_wraps);
+    tcase_add_test(tc, a_loader_ends_loads_that_it_claimed);
+    tcase_add_test(tc, with_a_kind_of_its_own);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, freed_as_it_ends_with_another_kind);
+#endif
     return suite_run(tc);
 }

@@ -193,6 +193,34 @@ START_TEST(the_count_of_a_key_becomes_one_of_the_new)
 }
 END_TEST
 
+START_TEST(by_a_key_that_names_nothing_to_load)
+{
+    brim_entry_options e = entry_defaults();
+    maker m = {.id = 2, .cost = 5};
+    brim_key *key;
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(1, 5), 5, NULL, &key, NULL), BRIM_OK);
+    ck_assert(brim_key_remove(key));
+    ck_assert_int_eq(brim_key_get(&key, make_value, &m, &r), BRIM_INVALID);
+    ck_assert_ptr_null(r);
+    brim_key_drop(key);
+    e.group = brim_group_new(c);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &e, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    brim_release(r);
+    brim_group_close(e.group);
+    ck_assert_int_eq(brim_key_get(&key, make_value, &m, &r), BRIM_CANCELED);
+    ck_assert_ptr_null(r);
+    ck_assert_uint_eq(runs_of(&m), 0);
+    ck_assert_uint_eq(stats_of(c).misses, 0); /* it has not asked */
+    brim_key_drop(key);
+    brim_group_drop(e.group);
+    finish_on(c, &h);
+}
+END_TEST
+
 /* ---- Threads that end, and others that act, in the midst of it */
 
 static void exit_in_it(void *arg)
@@ -209,6 +237,37 @@ static void get_and_end(void *arg)
     (void)arg;
     (void)get(c, 1, &m, &r);
 }
+
+static brim_load *current;
+
+static void look_at_last(void *arg)
+{
+    (void)arg;
+    current = brim_load_current();
+}
+
+static void *end_and_look(void *arg)
+{
+    current = (brim_load *)arg;
+    pthread_cleanup_push(look_at_last, NULL);
+    get_and_end(NULL);
+    pthread_cleanup_pop(0);
+    return NULL;
+}
+
+/* What else the thread does while it ends is no loader's any more. */
+START_TEST(a_thread_ends_in_its_loader)
+{
+    pthread_t thread;
+
+    c = cache_on(&h, 100);
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_and_look, c), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_ptr_null(current);
+    no_loads(c, 0);
+    finish_on(c, &h);
+}
+END_TEST
 
 static void *end_as_shared(void *arg)
 {
@@ -348,6 +407,8 @@ int main(void)
     tcase_add_test(tc, bad_arguments);
     tcase_add_test(tc, hits_misses_and_holds);
     tcase_add_test(tc, the_count_of_a_key_becomes_one_of_the_new);
+    tcase_add_test(tc, by_a_key_that_names_nothing_to_load);
+    tcase_add_test(tc, a_thread_ends_in_its_loader);
     tcase_add_test(tc, a_thread_ends_that_shares_its_record);
 #ifdef BRIM_INTERFERE
     tcase_add_test(tc, replaced_and_released_while_it_looks);

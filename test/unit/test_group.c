@@ -53,8 +53,12 @@ START_TEST(named_twice_is_named_once)
     c = cache_on(&h, 100);
     a = brim_group_new(c);
     b = brim_group_new(c);
-    o.more_groups[0] = o.more_groups[2] = a; /* `group' is NULL: nothing */
-    o.more_groups[1] = b;
+    o.more_groups[0] = a; /* `group' is NULL: nothing */
+    o.more_groups[1] = o.more_groups[2] = b;
+    ck_assert_int_eq(group_join(c, &o, &x), BRIM_OK);
+    ck_assert_uint_eq(x.groups, 2);
+    x.groups = 0;
+    o.more_groups[2] = a;
     ck_assert_int_eq(group_join(c, &o, &x), BRIM_OK);
     ck_assert_uint_eq(x.groups, 2);
     ck_assert_ptr_eq(x.member[0].group, a);
@@ -118,7 +122,7 @@ END_TEST
 START_TEST(raised_since)
 {
     brim_entry_options o = entry_defaults();
-    struct extra x = {.groups = 0};
+    struct extra x = {.groups = 0}, none = x;
     uint64_t then;
 
     c = cache_on(&h, 100);
@@ -130,6 +134,7 @@ START_TEST(raised_since)
     brim_group_invalidate(o.more_groups[0]);
     ck_assert_uint_gt(atom_load_relaxed(&c->group_clock), then);
     ck_assert(groups_raised_since(&x, then));
+    ck_assert(!groups_raised_since(&none, then));
     ck_assert(!groups_raised_since(&x, atom_load_relaxed(&c->group_clock)));
     ck_assert_int_eq(groups_renew(&x), BRIM_OK);
     ck_assert_uint_eq(x.member[0].generation, 0);

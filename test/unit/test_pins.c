@@ -82,8 +82,8 @@ static unsigned out_now(void)
 START_TEST(key_thread_and_site)
 {
     uint64_t key = 0x1122334455667788;
-    char wanted[64], anonymous[40];
-    brim_ref *r, *a;
+    char wanted[65], line[100], anonymous[40];
+    brim_ref *r, *a, *empty;
 
     c = cache_on(&h, 100);
     ck_assert_uint_eq(out_now(), 0);
@@ -99,8 +99,15 @@ START_TEST(key_thread_and_site)
     ck_assert_int_eq(brim_insert(c, anonymous, sizeof anonymous, value_new(2, 1), 1, &a), BRIM_OK);
     ck_assert(brim_remove(c, BRIM_KEY(key)));
     ck_assert_uint_eq(out_now(), 2);
-    ck_assert_ptr_nonnull(strstr(text, "... (40 bytes)"));
+    for (int i = 0; i < 32; i++)
+        (void)snprintf(wanted + 2 * i, 3, "%02x", 'k');
+    (void)snprintf(line, sizeof line, " key %s... (40 bytes)", wanted);
+    ck_assert_ptr_nonnull(strstr(text, line));
     ck_assert_ptr_nonnull(strstr(text, "cost 5 left"));
+    ck_assert_int_eq(brim_insert(c, NULL, 0, value_new(3, 1), 1, &empty), BRIM_OK);
+    ck_assert_uint_eq(out_now(), 3);
+    ck_assert_ptr_nonnull(strstr(text, " key  (0 bytes)"));
+    brim_release(empty);
     brim_release(a);
     brim_release(r);
     ck_assert_uint_eq(out_now(), 0);
@@ -128,10 +135,11 @@ END_TEST
 /* Every call that gives out a ref, and what it gives. */
 START_TEST(each_call_is_traced)
 {
-    enum { REFS = 12 };
-    uint64_t k = 1, k2 = 2, k3 = 3, k4 = 4, k5 = 5;
+    enum { REFS = 13 };
+    uint64_t k = 1, k2 = 2, k3 = 3, k4 = 4, k5 = 5, k6 = 6;
     brim_bytes keys[] = {{&k, sizeof k}, {&k2, sizeof k2}};
     maker m = {.id = 9, .cost = 1};
+    brim_claim_options o = claim_defaults();
     brim_ref *r[REFS], *many[2], *none;
     brim_load *l, *loads[2];
     brim_status statuses[2];
@@ -149,6 +157,7 @@ START_TEST(each_call_is_traced)
     ck_assert_int_eq(get(c, k, &m, &r[n++]), BRIM_OK);
     ck_assert_int_eq(get(c, k3, &m, &r[n++]), BRIM_OK);
     ck_assert_int_eq(brim_claim(c, BRIM_KEY(k), 0, &r[n++], &l), BRIM_OK);
+    ck_assert_int_eq(brim_claim_with(c, BRIM_KEY(k), NULL, &r[n++], &l), BRIM_OK);
     ck_assert_int_eq(brim_wrap(c, value_new(3, 1), 1, NULL, &r[n++]), BRIM_OK);
     ck_assert_int_eq(brim_key_get(&key, make_value, &m, &r[n++]), BRIM_OK);
     ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY(k4), value_new(4, 1), 1, NULL, &r[n++]), BRIM_OK);
@@ -167,6 +176,18 @@ START_TEST(each_call_is_traced)
         brim_release(many[i]);
         brim_release(many[i]);
     }
+    keys[0] = keys[1] = (brim_bytes){&k6, sizeof k6};
+    ck_assert_uint_eq(brim_claim_many(c, keys, 2, NULL, many, loads, statuses), 0);
+    ck_assert_int_eq(statuses[1], BRIM_PENDING);
+    ck_assert_uint_eq(out_now(), n + 1); /* the load, and for the other nothing */
+    statuses[0] = BRIM_CLAIMED;
+    ck_assert_uint_eq(brim_claim_many(c, keys, 0, NULL, many, loads, statuses), 0);
+    ck_assert_uint_eq(brim_claim_many(c, keys, 0, &o, many, loads, statuses), 0);
+    ck_assert_uint_eq(out_now(), n + 1);
+    brim_load_fail(loads[0], 1);
+    ck_assert_int_eq(brim_claim_with(c, BRIM_KEY(k6), NULL, &none, &l), BRIM_CLAIMED);
+    ck_assert_uint_eq(out_now(), n + 1);
+    brim_load_fail(l, 1);
     for (unsigned i = 0; i < n; i++)
         brim_release(r[i]);
     ck_assert_uint_eq(out_now(), 0);
@@ -311,6 +332,56 @@ START_TEST(threads_are_told_apart)
 }
 END_TEST
 
+enum { MANY = 5000 }; /* more than there are buckets */
+
+/* Of those in one bucket each is itself. */
+START_TEST(many_are_told_apart)
+{
+    static const char loads[16 * MANY];
+
+    c = cache_on(&h, 100);
+    brim_set_debug_hook(hear, NULL);
+    for (int i = 0; i < MANY; i++)
+        pins_note(c, loads + (ptrdiff_t)16 * i, true, NULL);
+    for (int i = 0; i < MANY; i += 2)
+        ck_assert(pins_forget(loads + (ptrdiff_t)16 * i, "test"));
+    ck_assert_uint_eq(messages, 0);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(pins_forget(loads + (ptrdiff_t)16 * i, "test"), i % 2 == 1);
+    ck_assert_uint_eq(messages, MANY / 2);
+    brim_set_debug_hook(NULL, NULL);
+    finish_on(c, &h);
+}
+END_TEST
+
+static bool no_memory;
+
+void *malloc(size_t n)
+{
+    return no_memory ? NULL : calloc(1, n);
+}
+
+/* What could not be noted is out all the same: nothing that is given back is called misuse any more. */
+START_TEST(without_memory_nothing_is_misuse)
+{
+    brim_ref *r;
+
+    c = cache_on(&h, 100);
+    brim_set_debug_hook(hear, NULL);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    no_memory = true;
+    r = brim_find(c, BRIM_KEY((uint64_t){1}));
+    no_memory = false;
+    ck_assert_uint_eq(id_of(r), 1);
+    ck_assert_uint_eq(out_now(), 0);
+    brim_release(r);
+    ck_assert_uint_eq(messages, 0);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    brim_set_debug_hook(NULL, NULL);
+    finish_on(c, &h);
+}
+END_TEST
+
 #endif
 
 int main(void)
@@ -329,6 +400,8 @@ int main(void)
     tcase_add_test(tc, consumed_twice);
     tcase_add_test(tc, not_consumed);
     tcase_add_test(tc, threads_are_told_apart);
+    tcase_add_test(tc, many_are_told_apart);
+    tcase_add_test(tc, without_memory_nothing_is_misuse); /* the last: it is so for the rest of the process */
 #endif
     return suite_run(tc);
 }

@@ -3,6 +3,10 @@
  * cache/section: nesting, refreshing, no memory, threads that end, and who ends a cache that was freed.
  */
 #include "cache/section.h"
+
+#include <sched.h>
+
+#include "brim_debug.h"
 #include "unit/caches.h"
 
 static brim_cache *c;
@@ -16,16 +20,19 @@ static void on_gone(void *arg)
     gone++;
 }
 
-static void make(void)
+static void make_with(brim_options o)
 {
-    brim_options o = borrow_options(1000);
-
     o.gone = on_gone;
     gone = 0;
     c = make_cache(&o);
     t = thread_self();
     own = stripe_of(&c->stripes, t);
     ck_assert(!own->shared);
+}
+
+static void make(void)
+{
+    make_with(borrow_options(1000));
 }
 
 static uint64_t epoch_at(const struct stripe *st)
@@ -45,6 +52,14 @@ static void expect_open(unsigned nesting)
 static void expect_waiting(size_t values)
 {
     ck_assert_uint_eq(stats_of(c).waiting_values, values);
+}
+
+/* The cache's own count and its sections', and nothing that was counted and not given back. */
+static void expect_quiet(void)
+{
+    expect_waiting(0);
+    ck_assert_uint_eq(tally_count(&c->live), 2);
+    ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 0);
 }
 
 static void put_and_remove(uint64_t key)
@@ -73,13 +88,48 @@ START_TEST(nested_ones_are_one)
     expect_waiting(1);
     brim_read_end(c);
     expect_open(0);
-    expect_waiting(0);
+    expect_quiet();
     ck_assert_uint_eq(values_live(), 0);
     brim_read_end(c);
     expect_open(0);
     finish(c);
 }
 END_TEST
+
+#ifndef NDEBUG
+static unsigned misuses;
+
+static void hear(const char *message, void *arg)
+{
+    (void)message, (void)arg;
+    misuses++;
+}
+
+START_TEST(outside_of_any)
+{
+    brim_cache *plain = make_value_cache(10);
+
+    make();
+    brim_set_debug_hook(hear, NULL);
+    ck_assert_int_eq(brim_read_begin(NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_read_begin(plain), BRIM_UNSUPPORTED);
+    ck_assert_uint_eq(misuses, 0);
+    brim_read_end(NULL);
+    ck_assert_uint_eq(misuses, 1);
+    brim_read_refresh(plain);
+    ck_assert_uint_eq(misuses, 2);
+    brim_read_end(c);
+    ck_assert_uint_eq(misuses, 3);
+    begin_reading(c);
+    brim_read_refresh(c);
+    brim_read_end(c);
+    ck_assert_uint_eq(misuses, 3);
+    brim_set_debug_hook(NULL, NULL);
+    finish(plain);
+    finish(c);
+}
+END_TEST
+#endif
 
 START_TEST(a_refresh_enters_anew)
 {
@@ -322,9 +372,129 @@ START_TEST(ended_by_one_of_two)
         ck_assert_uint_eq(atom_load_relaxed(&c->sections_over), 1);
         ck_assert_uint_eq(values_live(), 0);
         ck_assert_uint_eq(gone, 0);
+        ck_assert_uint_eq(atom_load_relaxed(&c->live.total), 1); /* the key's entry */
         brim_key_drop(key);
         ck_assert_uint_eq(gone, 1);
         worker_end(&o.by);
+    }
+}
+END_TEST
+
+static void remove_it(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_remove(c, BRIM_KEY((uint64_t){1})));
+}
+
+/* What leaves while the section ends waits for it, and for nothing else: one of the two threads ends it (edge last). */
+START_TEST(what_leaves_as_it_ends)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = remove_it};
+
+        make();
+        o.cache = c;
+        ck_assert_int_eq(put(c, 1, 1, 1), BRIM_OK);
+        begin_reading(c);
+        other_begin(&o, after);
+        brim_read_end(c);
+        met = other_end(&o);
+        if (!o.acted)
+            remove_it(NULL);
+        ck_assert_uint_eq(values_live(), 0);
+        expect_quiet();
+        finish(c);
+        ck_assert_uint_eq(gone, 1);
+    }
+}
+END_TEST
+
+/* Memory that is freed and stays, so that we can look. */
+static void *alloc_to_keep(size_t n, size_t align, void *arg)
+{
+    (void)arg;
+    return aligned_alloc(align, (n + align - 1) / align * align);
+}
+
+static void keep(void *p, size_t n, size_t align, void *arg)
+{
+    (void)p, (void)n, (void)align, (void)arg;
+}
+
+static struct { struct other frees; worker ends; unsigned then; bool begun; atomic_bool ended; } steps;
+
+static void free_it(void *arg)
+{
+    (void)arg;
+    brim_cache_free(c);
+}
+
+static void end_theirs(void *arg)
+{
+    read_end(arg);
+    atomic_store(&steps.ended, true);
+}
+
+/* Theirs ends, and the cache with it if ours has been left; its memory waits until we have looked. */
+static void begin_to_end(void *arg)
+{
+    bool inside = atom_load_relaxed(&t->reader.epoch) != 0;
+
+    (void)arg;
+    if (!lock_is_free(&c->limbo.lock))
+        return;
+    steps.begun = true;
+    if (!inside)
+        section_enter(t);
+    worker_begin(&steps.ends, end_theirs, NULL);
+    while (!atomic_load(&steps.ended) && atom_load_relaxed(&c->live.total) != 0)
+        (void)sched_yield();
+    if (!inside)
+        section_leave(t);
+}
+
+static void free_and_go_on(void *arg)
+{
+    other_acts(arg);
+    if (steps.frees.acted)
+        atom_interfere(steps.then, begin_to_end, NULL);
+}
+
+/* Freed when we have found nothing to do, and ended by another's section before we look again: we touch it no more. */
+START_TEST(freed_and_ended_as_it_ends)
+{
+    static const brim_allocator kept = {.size = sizeof kept, .alloc = alloc_to_keep, .free = keep};
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        for (steps.then = 0; steps.then < 12; steps.then++) {
+            brim_options options = borrow_options(1000);
+
+            options.allocator = &kept;
+            make_with(options);
+            steps.frees = (struct other){.cache = c, .act = free_it, .outside = true};
+            steps.begun = false;
+            atomic_store(&steps.ended, false);
+            worker_start(&steps.frees.by);
+            worker_start(&steps.ends);
+            worker_do(&steps.ends, read_and_end, NULL);
+            begin_reading(c);
+            atom_interfere(after, free_and_go_on, &steps.frees);
+            brim_read_end(c);
+            met = atom_has_interfered() || steps.frees.acted;
+            if (!steps.frees.acted)
+                brim_cache_free(c);
+            if (!steps.begun)
+                worker_begin(&steps.ends, end_theirs, NULL);
+            worker_wait(&steps.ends);
+            worker_end(&steps.ends);
+            worker_end(&steps.frees.by);
+            ck_assert_uint_eq(gone, 1);
+            ck_assert_uint_eq(atom_load_relaxed(&c->live.total), 0);
+            ck_assert_uint_eq(t->borrowing, 0);
+        }
     }
 }
 END_TEST
@@ -335,6 +505,9 @@ int main(void)
     TCase *tc = suite_case("section");
 
     tcase_add_test(tc, nested_ones_are_one);
+#ifndef NDEBUG
+    tcase_add_test(tc, outside_of_any);
+#endif
     tcase_add_test(tc, a_refresh_enters_anew);
     tcase_add_test(tc, none_at_the_shared_stripe);
     tcase_add_loop_test(tc, a_section_outlives_its_cache, 0, 2);
@@ -343,6 +516,8 @@ int main(void)
     tcase_add_test(tc, a_thread_that_ends_beside_other_caches);
 #ifdef BRIM_INTERFERE
     tcase_add_test(tc, ended_by_one_of_two);
+    tcase_add_test(tc, what_leaves_as_it_ends);
+    tcase_add_test(tc, freed_and_ended_as_it_ends);
 #endif
     return suite_run(tc);
 }

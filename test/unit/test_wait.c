@@ -3,6 +3,9 @@
  * cache/wait: records that are used again under other names, and who is told in which order.
  */
 #include "cache/wait.h"
+
+#include <sys/resource.h>
+
 #include "unit/caches.h"
 
 enum { RECORDS = 200 /* more than a chunk */, INDEX_BITS = 24 };
@@ -24,6 +27,26 @@ static uint64_t number_of(const struct waiter *w)
     return (uintptr_t)wait_handle(w);
 }
 
+#ifdef BRIM_INTERFERE /* a build whose memory is the system's: no sanitizer */
+START_TEST(no_memory_for_records)
+{
+    struct rlimit all, none;
+    void *volatile last;
+
+    (void)thread_self();
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &all), 0);
+    none = (struct rlimit){.rlim_cur = 1, .rlim_max = all.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    do
+        last = malloc(1024);
+    while (last != NULL);
+    ck_assert_ptr_null(wait_new(NULL, note, NULL));
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+    wait_free(wait_new(NULL, note, NULL));
+}
+END_TEST
+#endif
+
 START_TEST(records_and_their_names)
 {
     static struct waiter *w[RECORDS];
@@ -36,6 +59,7 @@ START_TEST(records_and_their_names)
             ck_assert_ptr_nonnull(wait_handle(w[i]));
             ck_assert_ptr_nonnull(w[i]->later);
             ck_assert(!w[i]->told && w[i]->flight == NULL && w[i]->result == NULL);
+            ck_assert_uint_lt(number_of(w[i]) & ((1u << INDEX_BITS) - 1), 256); /* four chunks, and all of each */
             for (unsigned j = 0; j < i; j++)
                 ck_assert_uint_ne(number_of(w[i]) << (64 - INDEX_BITS), number_of(w[j]) << (64 - INDEX_BITS));
             for (unsigned j = 0; round > 0 && j < RECORDS; j++)
@@ -72,13 +96,16 @@ START_TEST(names_of_nothing)
 {
     struct waiter *w = wait_new(NULL, note, NULL);
     uint64_t use = UINT64_C(1) << INDEX_BITS;
+    brim_wait *next;
 
     ck_assert(!brim_wait_cancel(NULL));
     ck_assert(!brim_wait_cancel((brim_wait *)(uintptr_t)(number_of(w) + use)));
     ck_assert(!brim_wait_cancel((brim_wait *)(uintptr_t)(number_of(w) - use)));
     ck_assert(!brim_wait_cancel((brim_wait *)(uintptr_t)(use | 0xffffff)));
     ck_assert_ptr_nonnull(waits_lock());
+    next = (brim_wait *)(uintptr_t)(number_of(w) + use);
     wait_free(w);
+    ck_assert(!brim_wait_cancel(next)); /* nobody has it yet */
 }
 END_TEST
 
@@ -224,6 +251,7 @@ START_TEST(canceled_as_it_is_told)
 
     for (unsigned after = 0; met; after++) {
         struct other o = {.act = cancel_it};
+        struct waiter *records[2];
         brim_load *l;
         told t;
         heap h;
@@ -242,6 +270,11 @@ START_TEST(canceled_as_it_is_told)
         in_time += canceling.canceled;
         ck_assert_uint_eq(brim_pinned(o.cache), 0);
         ck_assert(!brim_wait_cancel(canceling.wait));
+        records[0] = wait_new(NULL, note, NULL);
+        records[1] = wait_new(NULL, note, NULL);
+        ck_assert_ptr_ne(records[0], records[1]); /* given back once */
+        wait_free(records[0]);
+        wait_free(records[1]);
         no_loads(o.cache, 1);
         finish_on(o.cache, &h);
     }
@@ -260,6 +293,9 @@ int main(void)
     TCase *tc = suite_case("wait");
 
     tcase_add_checked_fixture(tc, begin_anew, NULL);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, no_memory_for_records);
+#endif
     tcase_add_test(tc, records_and_their_names);
     tcase_add_test(tc, the_last_given_back_is_next_and_has_another_name);
     tcase_add_test(tc, names_of_nothing);
