@@ -855,6 +855,12 @@ static void watch_race(void)
         atomic_fetch_add(&race.seen, 1);
 }
 
+/* At least so often, and until the watcher has seen something. */
+static bool goes_on(int i, int least)
+{
+    return i < least || atomic_load(&race.seen) == 0;
+}
+
 static void race_in_ceiling(unsigned id, void *arg)
 {
     uint64_t state = id + 1;
@@ -867,7 +873,7 @@ static void race_in_ceiling(unsigned id, void *arg)
         }
         return;
     }
-    for (int i = 0; i < SCALED(4000); i++)
+    for (int i = 0; goes_on(i, SCALED(4000)); i++)
         insert_raced(&state);
     atomic_fetch_sub(&race.running, 1);
 }
@@ -907,7 +913,7 @@ static void race_others_against_floor(unsigned id, void *arg)
         }
         return;
     }
-    for (int i = 0; i < SCALED(4000); i++) {
+    for (int i = 0; goes_on(i, SCALED(4000)); i++) {
         uint64_t x = random_next(&state);
         brim_status s = put_as(race.cache, &other, OTHERS + x % 200, 1 + (x >> 8) % 9, NULL);
 
@@ -937,7 +943,7 @@ static void race_while_limits_change(unsigned id, void *arg)
 
     (void)arg;
     if (id != WATCHER) {
-        for (int i = 0; i < SCALED(3000); i++)
+        for (int i = 0; goes_on(i, SCALED(3000)); i++)
             insert_raced(&state);
         atomic_fetch_sub(&race.running, 1);
         return;
