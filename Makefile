@@ -498,6 +498,42 @@ examples: ## build and run docs/examples, also under sanitizers, and compare wha
 	@$(SET_UP) examples
 	@$(RUN_CHECKS) examples
 
+# ---- The tile server -----------------------------------------------------------------------------------------
+# docs/examples/tiles, with its page and its map linked in.
+
+TILES_DIR := docs/examples/tiles
+TILES_SRC := $(sort $(wildcard $(TILES_DIR)/*.c))
+TILES_FILES := world.svg page.html
+$(eval $(call lazy,TILES_CFLAGS,pkg-config --cflags librsvg-2.0 libmicrohttpd))
+$(eval $(call lazy,TILES_LIBS,pkg-config --libs librsvg-2.0 libmicrohttpd))
+# $(call tiles_rules,VARIANT)
+define tiles_rules
+build/$1/obj/$(TILES_DIR)/%.o: $(TILES_DIR)/%.c build/$1/flags
+	@mkdir -p $$(@D)
+	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) -Iinclude $$(TILES_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+build/$1/obj/$(TILES_DIR)/files.o: $(TILES_FILES:%=$(TILES_DIR)/%)
+	@mkdir -p $$(@D)
+	cd $(TILES_DIR) && $$(LD) -r -b binary -z noexecstack -o $(CURDIR)/$$@ $(TILES_FILES)
+build/$1/brim-tiles: $(TILES_SRC:%.c=build/$1/obj/%.o) build/$1/obj/$(TILES_DIR)/files.o build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(TILES_LIBS) -lm -pthread
+endef
+$(foreach v,$(ALL_VARIANTS),$(eval $(call tiles_rules,$v)))
+-include $(wildcard build/*/obj/$(TILES_DIR)/*.d)
+
+.PHONY: tiles tiles-run strict-tiles
+tiles: ## build the tile server and test it, in a browser too where chromium and its driver are there
+	@$(SET_UP) check tiles
+	@$(RUN_CHECKS) tiles
+
+tiles-run: ## build the tile server and start it, at http://127.0.0.1:8080/
+	@$(SET_UP) tiles
+	@$(MAKE) --no-print-directory -j$$(nproc) build/release/brim-tiles
+	build/release/brim-tiles
+
+strict-tiles:
+	for cc in $(STRICT_CC_gcc) $(STRICT_CC_clang); do for source in $(TILES_SRC); do \
+	    $$cc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only -Iinclude $(TILES_CFLAGS) $$source || exit 1; done; done
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
@@ -508,14 +544,14 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
 FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000
-FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan'
+FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER=no
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
         coverage mutation fuzz stress soak prove instructions report replay format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z-]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
 	@echo 'Variables: CC, CFLAGS, VARIANTS="debug asan" (test), STRESS_THREADS, STRESS_SECONDS, STRESS_SEED, HOURS (soak),'
 	@echo '  PLANT_RUNS, PLANT_EVERY (planted), FUZZ_SECONDS, FIGURES (prove), TRACES'
@@ -528,12 +564,12 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	@echo 'The pictures are in build/render.'
 
 check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz, docs
-	@$(SET_UP) check docs
+	@$(SET_UP) check docs tiles
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz cpp examples docs
+	    replay fuzz cpp examples docs tiles
 
 setup: ## install what run and check need, where it is missing
-	@$(SET_UP) run check docs
+	@$(SET_UP) run check docs tiles
 
 peers: ## install the caches that `brim-bench peers' compares with, and build it with them
 	@$(SET_UP) run peers

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz cpp examples docs; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz cpp examples docs tiles; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -22,6 +22,7 @@
 # PLANT_RUNS       how often each planted bug must be caught, with other schedules each time (1)
 # CPP_VARIANTS     which of CPP_ALL in the Makefile (all)
 # EXAMPLES_IN      the variants that `examples' builds and runs (release asan tsan)
+# TILES_BROWSER    no: `tiles' without the browser
 # JOBS             how many steps run at a time (one for each processor)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -315,6 +316,28 @@ plan_examples() {
         done
     done
     step run_steps docs porting 60 pass test/examples/excerpts.py docs/PORTING.md
+}
+
+# The tile server, and its page where there is a browser.
+plan_tiles() {
+    local variant
+    if ! pkg-config --exists libmicrohttpd librsvg-2.0; then
+        echo 'tiles is left out: no libmicrohttpd-dev or librsvg2-dev'
+        return 0
+    fi
+    build strict-tiles
+    build build/release/brim-tiles
+    for variant in asan tsan; do
+        build "build/$variant/brim-tiles"
+        run_in "$variant" tiles 300 test/tiles/check.py "build/$variant/brim-tiles"
+    done
+    if [ "${TILES_BROWSER:-yes}" = no ]; then
+        echo 'tiles-browser is left out: make tiles has it'
+    elif [ "$(test/support/setup.sh present browser | grep -c '^chromium')" -eq 2 ]; then
+        run_in release tiles-browser 400 test/tiles/browser.py build/release/brim-tiles
+    else
+        echo 'tiles-browser is left out: no chromium with its driver (test/support/setup.sh browser)'
+    fi
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

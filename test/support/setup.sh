@@ -18,6 +18,8 @@ cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
 docs_packages=("${run_packages[@]}" g++ python3 mandoc groff-base doxygen)
 # Qt is used where it is there (make peers).
 examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3 libleveldb-dev)
+tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev fonts-dejavu-core)
+browser_packages=(chromium chromium-driver python3)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
@@ -66,6 +68,10 @@ has() {
     libleveldb-dev) has_header g++ leveldb/cache.h c++ ;;
     libglib2.0-dev) pkg-config --exists glib-2.0 ;;
     qtbase5-dev) pkg-config --exists Qt5Core ;;
+    libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
+    librsvg2-dev) pkg-config --exists librsvg-2.0 ;;
+    chromium) command -v chromium >/dev/null ;;
+    chromium-driver) command -v chromedriver >/dev/null ;;
     libtbb-dev) pkg-config --exists tbb && has_header g++ tbb/version.h c++ ;;
     esac 2>/dev/null
 }

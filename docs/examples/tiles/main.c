@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* brim-tiles: a map, or any SVG, in tiles over HTTP, with Brim between those who ask and those who draw. */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service.h"
+
+enum { MAX_THREADS = 256 };
+
+static const char HELP[] =
+    "Usage: brim-tiles [OPTION]... [FILE.svg]\n"
+    "Serves FILE, or a map of the world, as tiles of 256 by 256 pixels at\n"
+    "/tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine only.\n"
+    "Statistics are at /stats, for Prometheus, and at /stats.json.  SIGHUP, or POST\n"
+    "to /reload, reads FILE again; SIGINT and SIGTERM end it.\n"
+    "\n"
+    "  -p, --port N          where to listen; 0: any that is free (default 8080)\n"
+    "  -c, --capacity BYTES  of the cache; K, M and G may follow (default 16M)\n"
+    "  -t, --threads N       that draw, 1 to 256 (default: the cores)\n"
+    "  -j, --json FILE       the statistics as JSON, too, in the end\n"
+    "  -h, --help            this text\n"
+    "  -V, --version         the version\n"
+    "\n"
+    "Exit status: 0; 1 when it cannot start or write; 2 on bad input.\n";
+
+static _Noreturn void leave(int status, const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("brim-tiles: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(status);
+}
+
+static _Noreturn void say(const char *text) {
+    if (fputs(text, stdout) == EOF || fflush(stdout) != 0)
+        leave(1, "cannot write to standard output: %s", strerror(errno));
+    exit(0);
+}
+
+static size_t parse_number(const char *what, const char *text, size_t least, size_t most, bool bytes) {
+    static const char units[] = "KMG";
+    char *end;
+    unsigned long long n;
+    const char *unit;
+    unsigned shift = 0;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (bytes && *end != 0 && (unit = strchr(units, toupper((unsigned char)*end))) != NULL) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        end++;
+    }
+    if (!isdigit((unsigned char)*text) || *end != 0 || errno != 0 || n > most >> shift || n << shift < least)
+        leave(2, "%s must be a number from %zu to %zu%s, not '%s'", what, least, most,
+              bytes ? ", K, M or G may follow" : "", text);
+    return (size_t)(n << shift);
+}
+
+static unsigned cores(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
+
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (unsigned)n;
+}
+
+static struct options parse(int argc, char **argv) {
+    static const struct option all[] = {
+        {"port", required_argument, NULL, 'p'}, {"capacity", required_argument, NULL, 'c'},
+        {"threads", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0}};
+    struct options o = {.port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
+    char version[64];
+    int c;
+
+    while ((c = getopt_long(argc, argv, "p:c:t:j:hV", all, NULL)) != -1)
+        switch (c) {
+        case 'p':
+            o.port = (uint16_t)parse_number("--port", optarg, 0, UINT16_MAX, false);
+            break;
+        case 'c':
+            o.capacity = parse_number("--capacity", optarg, 1, SIZE_MAX / 2, true);
+            break;
+        case 't':
+            o.threads = (unsigned)parse_number("--threads", optarg, 1, MAX_THREADS, false);
+            break;
+        case 'j':
+            o.json = optarg;
+            break;
+        case 'h':
+            say(HELP);
+        case 'V':
+            snprintf(version, sizeof version, "brim-tiles %s\n", brim_version());
+            say(version);
+        default:
+            fputs("Try 'brim-tiles --help'.\n", stderr);
+            exit(2);
+        }
+    if (argc - optind > 1)
+        leave(2, "one file at a time, not also '%s'", argv[optind + 1]);
+    o.path = argv[optind];
+    return o;
+}
+
+/* Blocked before any thread is made, so that only this one takes them. */
+static sigset_t block_signals(void) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return set;
+}
+
+static void serve(struct service *s, const sigset_t *set) {
+    char why[256];
+    int sig;
+
+    for (;;) {
+        sigwait(set, &sig);
+        if (sig != SIGHUP)
+            return;
+        if (!service_reload(s, why, sizeof why))
+            fprintf(stderr, "brim-tiles: not reloaded: %s\n", why);
+    }
+}
+
+int main(int argc, char **argv) {
+    struct options o = parse(argc, argv);
+    sigset_t set = block_signals();
+    FILE *json = NULL;
+    struct service *s;
+    char why[256];
+    bool bad_input, good;
+
+    if (o.json != NULL && (json = fopen(o.json, "w")) == NULL)
+        leave(2, "%s: %s", o.json, strerror(errno));
+    s = service_start(&o, why, sizeof why, &bad_input);
+    if (s == NULL)
+        leave(bad_input ? 2 : 1, "%s", why);
+    printf("http://127.0.0.1:%u/\n", (unsigned)service_port(s));
+    fflush(stdout);
+    serve(s, &set);
+    service_stop(s);
+    good = service_stats(s, stdout, BRIM_TEXT) && fflush(stdout) == 0;
+    if (json != NULL)
+        good = service_stats(s, json, BRIM_JSON) && fclose(json) == 0 && good;
+    service_free(s);
+    if (!good)
+        leave(1, "cannot write the statistics");
+    return 0;
+}
