@@ -132,6 +132,12 @@ extern "C" {
 #define BRIM_EXPORT
 #endif
 
+/* Of this header, for the preprocessor; brim_version() tells the running library's.  All else that has a version takes
+ * it from here. */
+#define BRIM_VERSION_MAJOR 0
+#define BRIM_VERSION_MINOR 1
+#define BRIM_VERSION_PATCH 0
+
 /* ---- Types */
 
 typedef struct brim_cache brim_cache;

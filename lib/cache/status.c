@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "brim.h"
 
+#define QUOTE(x) #x
+#define QUOTE_VALUE(x) QUOTE(x)
+
 const char *brim_strerror(brim_status status)
 {
     static const char *const text[] = {
@@ -26,5 +29,5 @@ const char *brim_strerror(brim_status status)
 
 const char *brim_version(void)
 {
-    return "0.1.0";
+    return QUOTE_VALUE(BRIM_VERSION_MAJOR) "." QUOTE_VALUE(BRIM_VERSION_MINOR) "." QUOTE_VALUE(BRIM_VERSION_PATCH);
 }

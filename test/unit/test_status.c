@@ -18,12 +18,15 @@ START_TEST(each_has_its_own_text)
 }
 END_TEST
 
-START_TEST(the_version_is_three_numbers)
+START_TEST(the_version_is_the_header_s)
 {
     int a, b, c, n = 0;
 
     ck_assert_int_eq(sscanf(brim_version(), "%d.%d.%d%n", &a, &b, &c, &n), 3);
     ck_assert_int_eq(brim_version()[n], '\0');
+    ck_assert_int_eq(a, BRIM_VERSION_MAJOR);
+    ck_assert_int_eq(b, BRIM_VERSION_MINOR);
+    ck_assert_int_eq(c, BRIM_VERSION_PATCH);
 }
 END_TEST
 
@@ -32,6 +35,6 @@ int main(void)
     TCase *tc = suite_case("status");
 
     tcase_add_test(tc, each_has_its_own_text);
-    tcase_add_test(tc, the_version_is_three_numbers);
+    tcase_add_test(tc, the_version_is_the_header_s);
     return suite_run(tc);
 }
