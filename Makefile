@@ -127,7 +127,7 @@ define remember
 endef
 
 build/%/flags: FORCE
-	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK_$*))
+	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK_$*) $(SHARED))
 
 build/%/sources: FORCE
 	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(PEER_CXX) $(SUPPORT_SRC))
@@ -534,6 +534,85 @@ strict-tiles:
 	for cc in $(STRICT_CC_gcc) $(STRICT_CC_clang); do for source in $(TILES_SRC); do \
 	    $$cc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only -Iinclude $(TILES_CFLAGS) $$source || exit 1; done; done
 
+# ---- Installation -------------------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+INSTALL ?= install
+LDCONFIG ?= ldconfig
+$(eval $(call lazy,VERSION,lib/package/version.sh))
+CMAKEDIR = $(LIBDIR)/cmake/brim
+HEADERS := $(notdir $(wildcard include/*.h include/*.hpp))
+# The programs whose libraries are here.
+PACKAGES_brim-bench = $(BENCH_PACKAGES)
+PACKAGES_brim-render = $(RENDER_PACKAGES)
+PACKAGES_brim-top = $(TOP_PACKAGES)
+$(eval $(call lazy,PROGRAMS_HERE,$$(foreach p,$$(PROGRAMS), \
+    if [ -z "$$(PACKAGES_$$p)" ] || pkg-config --exists $$(PACKAGES_$$p) 2>/dev/null; then echo $$p; \
+    else echo "$$p is left out: not all of $$(PACKAGES_$$p) is here" >&2; fi;)))
+# The manual pages that can be made: by Python alone, those of the programs from what these say.
+MAN_HERE = $(if $(shell command -v python3),build/man/library $(PROGRAMS_HERE:%=build/man/man1/%.1))
+
+# $(call fill,NAME,WHERE): a template of lib/package/, filled in.
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|' \
+    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+    -e "s|@INCLUDE@|$$(realpath -ms --relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)')|" \
+    -e "s|@POINTER_SIZE@|$$($(CC) $(CPPFLAGS) $(CFLAGS) -dM -E -x c /dev/null | sed -n 's/.*__SIZEOF_POINTER__ //p')|" \
+    lib/package/$1.in >'$(DESTDIR)$2/$1' && chmod 644 '$(DESTDIR)$2/$1'
+# $(call each,SOURCES,WHERE,MODE)
+each = $(if $(strip $1),$(INSTALL) -d '$(DESTDIR)$2' && $(INSTALL) -m $3 $1 '$(DESTDIR)$2')
+
+.PHONY: install install-lib uninstall dist deb package abi
+install: install-lib ## install all that can be built here, below PREFIX (/usr/local); DESTDIR, LIBDIR: docs/INSTALL.md
+	$(if $(PROGRAMS_HERE),@$(MAKE) --no-print-directory $(PROGRAMS_HERE:%=build/release/%))
+	$(if $(MAN_HERE),@$(MAKE) --no-print-directory $(MAN_HERE))
+	$(call each,$(PROGRAMS_HERE:%=build/release/%),$(BINDIR),755)
+	for s in 1 3 7; do set -- build/man/man$$s/*.$$s; \
+	    [ ! -e "$$1" ] || $(INSTALL) -D -m 644 -t '$(DESTDIR)$(MANDIR)'/man$$s "$$@" || exit; done
+	$(foreach p,$(if $(wildcard bench/completion/brim),$(PROGRAMS_HERE)), \
+	    $(INSTALL) -D -m 644 bench/completion/brim '$(DESTDIR)$(COMPLETIONDIR)/$p' &&) true
+
+install-lib: build/release/libbrim.a build/release/libbrim.so ## the same, but only the libraries and what compilers need
+	$(call each,build/release/libbrim.a,$(LIBDIR),644)
+	$(INSTALL) -m 644 build/release/libbrim.so '$(DESTDIR)$(LIBDIR)/libbrim.so.$(VERSION)'
+	ln -sf libbrim.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libbrim.so.0'
+	ln -sf libbrim.so.0 '$(DESTDIR)$(LIBDIR)/libbrim.so'
+	$(call each,$(HEADERS:%=include/%),$(INCLUDEDIR),644)
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)'
+	@$(call fill,brim.pc,$(LIBDIR)/pkgconfig)
+	@$(call fill,brim-config.cmake,$(CMAKEDIR))
+	@$(call fill,brim-config-version.cmake,$(CMAKEDIR))
+	$(if $(DESTDIR),,-@$(LDCONFIG) 2>/dev/null || true)
+
+uninstall: ## remove what `make install' with the same variables has installed
+	rm -f $(addprefix '$(DESTDIR)$(LIBDIR)'/,libbrim.a libbrim.so libbrim.so.0 libbrim.so.$(VERSION) pkgconfig/brim.pc) \
+	    $(addprefix '$(DESTDIR)$(INCLUDEDIR)'/,$(HEADERS)) \
+	    $(foreach p,brim-bench brim-render brim-top,'$(DESTDIR)$(BINDIR)'/$p '$(DESTDIR)$(COMPLETIONDIR)'/$p) \
+	    $(foreach m,man1/brim-*.1 man3/brim*.3 man7/brim*.7,'$(DESTDIR)$(MANDIR)'/$m)
+	rm -rf '$(DESTDIR)$(CMAKEDIR)'
+	$(if $(DESTDIR),,-@$(LDCONFIG) 2>/dev/null || true)
+
+dist: ## pack the sources as build/brim-VERSION.tar.gz
+	@lib/package/dist.sh
+
+deb: ## build the Debian packages in build/deb, have lintian look at them, and build programs with them
+	@$(SET_UP) run deb
+	@lib/package/deb.sh
+	@test/package/check.sh deb
+
+package: ## check what is installed, and builds that use Brim, by make, pkg-config, CMake and Meson
+	@$(SET_UP) run package
+	@PACKAGE_PARTS='blocks installed found plain cmake meson programs broken' $(RUN_CHECKS) package
+
+abi: lib ## compare the ABI of what is built with the last release's
+	@$(SET_UP) package
+	@lib/package/abi.sh build/release/libbrim.so include
+
 # ---- Targets ------------------------------------------------------------------------------------------------
 
 SET_UP := test/support/setup.sh
@@ -564,12 +643,12 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 	@echo 'The pictures are in build/render.'
 
 check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz, docs
-	@$(SET_UP) check docs tiles
+	@$(SET_UP) check docs tiles package
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz cpp examples docs tiles
+	    replay fuzz cpp examples docs tiles package
 
 setup: ## install what run and check need, where it is missing
-	@$(SET_UP) run check docs tiles
+	@$(SET_UP) run check docs tiles package
 
 peers: ## install the caches that `brim-bench peers' compares with, and build it with them
 	@$(SET_UP) run peers

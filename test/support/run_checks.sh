@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz cpp examples docs tiles; and coverage, which counts for test/coverage/coverage.py.
+# render replay fuzz cpp examples docs tiles package; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -19,6 +19,7 @@
 # FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
 # PLANT_EVERY      of the planted bugs every n-th (1)
+# PACKAGE_PARTS    parts of test/package/check.sh, and `broken', for `package' (blocks installed found)
 # PLANT_RUNS       how often each planted bug must be caught, with other schedules each time (1)
 # CPP_VARIANTS     which of CPP_ALL in the Makefile (all)
 # EXAMPLES_IN      the variants that `examples' builds and runs (release asan tsan)
@@ -338,6 +339,19 @@ plan_tiles() {
     else
         echo 'tiles-browser is left out: no chromium with its driver (test/support/setup.sh browser)'
     fi
+}
+
+# What is installed, the builds that use it, and its ABI.
+plan_package() {
+    local part
+    build lib
+    step run_steps package abi 600 pass lib/package/abi.sh build/release/libbrim.so include
+    for part in ${PACKAGE_PARTS:-blocks installed found}; do
+        case $part in
+        broken) step run_steps package "$part" 600 pass test/package/abi.sh ;;
+        *) step run_steps package "$part" 900 pass test/package/check.sh "$part" ;;
+        esac
+    done
 }
 
 # ---- Running and reporting ----------------------------------------------------------------------------------

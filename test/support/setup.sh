@@ -20,6 +20,8 @@ docs_packages=("${run_packages[@]}" g++ python3 mandoc groff-base doxygen)
 examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3 libleveldb-dev)
 tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev fonts-dejavu-core)
 browser_packages=(chromium chromium-driver python3)
+package_packages=(gcc g++ libc6-dev make pkg-config libxxhash-dev binutils git cmake meson ninja-build abigail-tools)
+deb_packages=(debhelper dpkg-dev fakeroot git lintian python3)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
@@ -63,6 +65,11 @@ has() {
     groff-base) command -v groff >/dev/null ;;
     mandoc | doxygen | cppcheck | valgrind | jq | zstd | python3) command -v "$1" >/dev/null ;;
     mawk) command -v awk >/dev/null ;;
+    cmake | meson | git | fakeroot | lintian) command -v "$1" >/dev/null ;;
+    ninja-build) command -v ninja >/dev/null ;;
+    abigail-tools) command -v abidiff >/dev/null ;;
+    debhelper) command -v dh >/dev/null ;;
+    dpkg-dev) command -v dpkg-buildpackage >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     librocksdb-dev) pkg-config --exists rocksdb ;;
     libleveldb-dev) has_header g++ leveldb/cache.h c++ ;;
