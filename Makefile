@@ -78,7 +78,9 @@ ifeq ($(origin CXX),default)
 CXX := g++
 endif
 
-STANDARD := -std=c11 -D_GNU_SOURCE -pthread
+# Static probes (lib/base/probe.h), where there is <sys/sdt.h>, and not with NO_PROBES=1.
+PROBES := $(if $(NO_PROBES),-DBRIM_NO_PROBES,$(shell echo '\#include <sys/sdt.h>' | $(CC) -E -x c - >/dev/null 2>&1 || echo -DBRIM_NO_PROBES))
+STANDARD := -std=c11 -D_GNU_SOURCE -pthread $(PROBES)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wstrict-prototypes
 FLAGS_release := -O3 -g -DNDEBUG
 FLAGS_debug := -O1 -g -DBRIM_TRACE_REFS -DBRIM_INTERFERE

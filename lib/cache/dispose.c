@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/probe.h"
 #include "cache/admit.h"
 #include "cache/group.h"
 #include "cache/queue.h"
@@ -53,6 +54,7 @@ static void announce(struct brim_cache *c, struct entry *e)
     const void *key = entry_key(e, &len);
 
     e->priority = ENTRY_NO_CAUSE;
+    PROBE_EVICT(c, key, len, entry_cost(e), cause);
     kind_count(k, thread_self(), left[cause], 1);
     if (cause == BRIM_EVICTED)
         kind_count(k, thread_self(), eviction_age[age_bucket(c, born)], 1);

@@ -22,6 +22,7 @@ bool find_settle_slow(struct entry *e, struct thread *t, struct entry_list *last
         find_drop(e, t, last);
         return false;
     }
+    PROBE_HIT(c, NULL, 0, e);
     stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
     return true;
 }
@@ -78,8 +79,10 @@ __attribute__((flatten)) brim_ref *brim_find(brim_cache *c, const void *key, siz
         return NULL;
     by = caller_of(c);
     e = find_hit(c, by, hash_bytes(&c->hash, key, key_len), key, key_len, &last);
-    if (unlikely(e == NULL))
+    if (unlikely(e == NULL)) {
+        PROBE_MISS(c, key, key_len);
         stripe_add(by.st, misses, 1);
+    }
     if (unlikely(last.head != NULL))
         dispose_lasts(&last); /* last of all: a destructor may free the cache */
     return e != NULL ? pins_ref(ref_of(e)) : NULL;
@@ -137,8 +140,10 @@ __attribute__((flatten)) brim_ref *brim_key_find(brim_key *key)
     if (key == NULL)
         return NULL;
     held = find_key(e, &last);
-    if (unlikely(!held))
+    if (unlikely(!held)) {
+        PROBE_MISS(cache_of(e), NULL, 0);
         stripe_add(stripe_ready(&cache_of(e)->stripes, thread_self()), misses, 1);
+    }
     if (unlikely(last.head != NULL))
         dispose_lasts(&last);
     return held ? pins_ref(ref_of(e)) : NULL;
@@ -150,12 +155,15 @@ static bool settle_in_slot(struct slot *s, struct entry *e, struct thread *t, bo
     struct brim_cache *c = cache_of(e);
 
     if (!stale_is(c, e, true)) {
+        PROBE_HIT(c, NULL, 0, e);
         stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
         return true;
     }
     *again = slot_peek(s) != e;
-    if (!*again)
+    if (!*again) {
+        PROBE_MISS(c, NULL, 0);
         stripe_add(stripe_ready(&c->stripes, t), misses, 1);
+    }
     find_drop(e, t, last);
     return false;
 }
@@ -177,8 +185,10 @@ brim_ref *brim_slot_find(brim_slot *slot)
         e = slot_peek(s);
         held = e != NULL && find_by_handle(e, t, &last);
         again = e != NULL && !held && !PLANTED(find_slot_looks_once) && slot_peek(s) != e;
-        if (e != NULL && !held && !again)
+        if (e != NULL && !held && !again) {
+            PROBE_MISS(cache_of(e), NULL, 0);
             stripe_add(stripe_ready(&cache_of(e)->stripes, t), misses, 1);
+        }
         section_leave(t);
         if (unlikely(held && (entry_flags(e) & ENTRY_EXTRA)))
             held = settle_in_slot(s, e, t, &again, &last);

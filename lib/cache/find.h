@@ -2,6 +2,7 @@
 #ifndef BRIM_CACHE_FIND_H
 #define BRIM_CACHE_FIND_H
 
+#include "base/probe.h"
 #include "cache/dispose.h"
 #include "cache/stale.h"
 
@@ -46,8 +47,10 @@ static inline bool find_by_handle(struct entry *e, struct thread *t, struct entr
     if (unlikely(!(events & ENTRY_HELD)))
         return false;
     cache_use(c, e);
-    if (likely(!(entry_flags(e) & ENTRY_EXTRA)))
+    if (likely(!(entry_flags(e) & ENTRY_EXTRA))) {
+        PROBE_HIT(c, NULL, 0, e);
         stripe_add(st, of[entry_kind_slot(e)].hits, 1);
+    }
     return true;
 }
 
@@ -110,8 +113,10 @@ static inline struct entry *find_hit(struct brim_cache *c, struct caller by, uin
     section_leave(by.t);
     if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
         e = find_again(c, by, hash, key, key_len, e, true, last);
-    if (likely(e != NULL))
+    if (likely(e != NULL)) {
         stripe_add(by.st, of[entry_kind_slot(e)].hits, 1);
+        PROBE_HIT(c, key, key_len, e);
+    }
     return e;
 }
 

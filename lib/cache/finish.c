@@ -18,6 +18,16 @@ static uint64_t time_taken(const struct brim_load *l)
     return taken > l->nested ? taken - l->nested : 0;
 }
 
+/* Now: what is published may be gone the next moment, with its key. */
+static void probe_end(const struct brim_load *l, const struct entry *e, brim_status status, uint64_t taken, size_t cost,
+                      int reason)
+{
+    size_t len;
+    const void *key = entry_key(e, &len);
+
+    PROBE_LOAD_END(l->cache, key, len, status, taken, cost, reason);
+}
+
 static void count_load(const struct brim_load *l, struct thread *t, uint64_t taken, bool redundant)
 {
     kind_count(l->in.kind, t, loads, 1);
@@ -101,6 +111,7 @@ brim_status load_finish(struct brim_load *l, struct entry *e, void *value, size_
 
     if (e->work == policy_pack_work(0))
         e->work = policy_pack_work(taken);
+    probe_end(l, e, BRIM_OK, taken, cost, 0);
     insert_set_value(&l->in, e, value, cost);
     status = try_publish(l, e, cost, taken, &waiters, &left);
     if (status != BRIM_OK)
@@ -122,7 +133,7 @@ brim_status load_finish(struct brim_load *l, struct entry *e, void *value, size_
 void load_fail(struct brim_load *l, int reason, uint64_t ns)
 {
     struct waiter *waiters = NULL;
-    uint64_t until = 0, now;
+    uint64_t until = 0, now, taken = time_taken(l);
     struct thread *t = thread_self();
 
     if (ns > 0) {
@@ -133,7 +144,8 @@ void load_fail(struct brim_load *l, int reason, uint64_t ns)
         dispose_unborn(l->cache, l->spare);
     l->spare = NULL;
     kind_count(l->in.kind, t, load_failures, 1);
-    kind_count(l->in.kind, t, load_ns, time_taken(l));
+    kind_count(l->in.kind, t, load_ns, taken);
+    probe_end(l, l->flight.entry, BRIM_FAILED, taken, 0, reason);
     load_unreserve(l);
     (void)shard_end(load_shard(l), &l->flight, BRIM_FAILED, reason, NULL, 0, until, &waiters);
     wait_tell(waiters);

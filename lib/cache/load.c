@@ -215,6 +215,7 @@ brim_status request_begin(struct request *r, struct brim_cache *c, const void *k
 
 void request_missed(struct request *r, struct entry_list *last)
 {
+    PROBE_MISS(r->cache, r->ask.key, r->ask.len);
     stripe_add(r->by.st, misses, 1);
     kind_count(r->in.kind, r->by.t, misses, 1);
     dispose_lasts(last);
@@ -261,6 +262,7 @@ static void begin_claimed(struct request *r)
 {
     struct brim_load *l = r->load;
 
+    PROBE_LOAD_BEGIN(r->cache, r->ask.key, r->ask.len, r->by_loader);
     reserve(l, r->by, r->expected);
     if (!r->by_loader)
         atom_store_relaxed(&l->flight.owner, NULL); /* relaxed: who still sees it looks twice */

@@ -128,7 +128,10 @@ static unsigned look_up_batch(const struct many *m, struct caller by, size_t fro
             e = settle(m, by, &l[i], e, last);
         if (likely(e != NULL)) {
             stripe_add(by.st, of[entry_kind_slot(e)].hits, 1);
+            PROBE_HIT(m->cache, l[i].key.data, l[i].key.len, e);
             hits++;
+        } else if (!l[i].bad) {
+            PROBE_MISS(m->cache, l[i].key.data, l[i].key.len);
         }
         bad += l[i].bad;
         answer(m, from + i, e);
@@ -241,8 +244,10 @@ static size_t find_by_handles(brim_key *const keys[], unsigned n, struct thread 
             refs[i] = NULL;
         if (refs[i] != NULL)
             hits++;
-        else if (keys[i] != NULL)
+        else if (keys[i] != NULL) {
+            PROBE_MISS(cache_of(entry_of_key(keys[i])), NULL, 0);
             stripe_add(stripe_ready(&cache_of(entry_of_key(keys[i]))->stripes, t), misses, 1);
+        }
     }
     return hits;
 }

@@ -22,10 +22,13 @@ static struct entry *peek(struct brim_cache *c, struct thread *t, struct stripe 
     section_leave(t);
     if (unlikely(e != NULL && (entry_flags(e) & ENTRY_EXTRA)))
         e = find_peek_again(c, t, hash, key, key_len, e);
-    if (likely(e != NULL))
+    if (likely(e != NULL)) {
+        PROBE_HIT(c, key, key_len, e);
         stripe_add_own(st, of[entry_kind_slot(e)].hits, 1);
-    else
+    } else {
+        PROBE_MISS(c, key, key_len);
         stripe_add_own(st, misses, 1);
+    }
     return e;
 }
 
@@ -59,10 +62,12 @@ void *brim_key_peek(brim_key *key)
     if (key == NULL || (st = section_of(cache_of(e), thread_self())) == NULL)
         return NULL;
     if (!entry_is_linked(e) || stale_is(cache_of(e), e, true)) {
+        PROBE_MISS(cache_of(e), NULL, 0);
         stripe_add_own(st, misses, 1);
         return NULL;
     }
     cache_use(cache_of(e), e);
+    PROBE_HIT(cache_of(e), NULL, 0, e);
     stripe_add_own(st, of[entry_kind_slot(e)].hits, 1);
     return shared_get(e->value);
 }
