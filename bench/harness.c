@@ -6,6 +6,7 @@
 #include "fill.h"
 #include "peers/brim_cache.h"
 #include "progress.h"
+#include "publish.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -82,7 +83,9 @@ int harness_run(const struct options *o)
     brim_cache *cache = ((struct brim_peer *)run->filled.cache)->cache;
     brim_stats_get(cache, &run->stats);
     run->overhead_per_entry = counted_overhead(&run->stats);
+    publish_add(cache);
     work(run);
+    publish_remove(cache);
     if (run->overhead_per_entry < 0) {
         brim_stats_get(cache, &run->stats);
         run->overhead_per_entry = counted_overhead(&run->stats);

@@ -18,15 +18,18 @@
     {"seconds", required_argument, NULL, 's'},             \
     {"json", required_argument, NULL, 'j'},                \
     {"help", no_argument, NULL, 'h'},                      \
-    {"version", no_argument, NULL, 'v'}
+    {"version", no_argument, NULL, 'V'}
 
 enum { OPTION_SOAK = 256 };
+
+#define PUBLISH_OPTION {"publish", no_argument, NULL, 'P'}
 
 static const struct option run_options[] = {
     {"workload", required_argument, NULL, 'w'},
     {"entries", required_argument, NULL, 'e'},
     {"capacity", required_argument, NULL, 'c'},
     {"shards", required_argument, NULL, 'n'},
+    PUBLISH_OPTION,
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
@@ -43,6 +46,7 @@ static const struct option stress_options[] = {
     {"seed", required_argument, NULL, 'x'},
     {"shape", required_argument, NULL, 'S'},
     {"soak", no_argument, NULL, OPTION_SOAK},
+    PUBLISH_OPTION,
     COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
@@ -52,63 +56,66 @@ static const struct option replay_options[] = {
     {"objective", required_argument, NULL, 'o'},
     {"work", required_argument, NULL, 'W'},
     {"shards", required_argument, NULL, 'n'},
+    PUBLISH_OPTION,
     {"threads", required_argument, NULL, 't'},
     {"json", required_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
+    {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
 };
 
 static _Noreturn void print_help(void)
 {
-    puts("Usage: brim-bench run --workload NAME [options]\n"
+    puts("Usage: brim-bench run -w NAME [options]\n"
          "       brim-bench peers [options]\n"
          "       brim-bench stress [options]\n"
-         "       brim-bench replay TRACE... --fraction F[,F...] | --capacity C [options]\n"
+         "       brim-bench replay TRACE... -f F[,F...] | -c C [options]\n"
          "\n"
          "run measures a workload:\n"
-         "  --workload NAME   zipf-hit       finds that all hit, zipf 0.99\n"
-         "                    key-hit        the same by handle\n"
-         "                    hot-key        finds of one key\n"
-         "                    churn          get or insert, zipf 0.9 over 4 x the capacity\n"
-         "                    insert-remove  pairs, 100 entries alive\n"
-         "                    mixed          90 % find, 5 % insert, 5 % remove, zipf 0.99\n"
-         "                    pinned         churn with three quarters of it all held\n"
-         "  --entries N       how many entries (default 100000)\n"
-         "  --capacity C      capacity in bytes of cost, 64 an entry (default: what the workload needs)\n"
-         "  --shards N        shards of the cache (default: chosen by the cache)\n"
+         "  -w, --workload NAME  zipf-hit       finds that all hit, zipf 0.99\n"
+         "                       key-hit        the same by handle\n"
+         "                       hot-key        finds of one key\n"
+         "                       churn          get or insert, zipf 0.9 over 4 x the capacity\n"
+         "                       insert-remove  pairs, 100 entries alive\n"
+         "                       mixed          90 % find, 5 % insert, 5 % remove, zipf 0.99\n"
+         "                       pinned         churn with three quarters of it all held\n"
+         "  -e, --entries N      how many entries (default 100000)\n"
+         "  -c, --capacity C     capacity in bytes of cost, 64 an entry (default: what the workload needs)\n"
+         "  -n, --shards N       shards of the cache (default: chosen by the cache)\n"
          "\n"
          "peers measures workloads on Brim and on other caches, in turns:\n"
-         "  --workload NAME   as above (default: all), repeated or between commas\n"
-         "  --peer NAME       only this one; likewise (a wrong name lists them)\n"
-         "  --threads LIST    default: 1,2, and 64 for mixed\n"
-         "  --entries LIST    default: 100000, and 1000000 for zipf-hit and key-hit\n"
-         "  --skew THETA      of the zipf distributions\n"
-         "  --seconds S       a round of a peer (default 0.2)\n"
-         "  --rounds N        default 5\n"
+         "  -w, --workload NAME  as above (default: all), repeated or between commas\n"
+         "  -p, --peer NAME      only this one; likewise (a wrong name lists them)\n"
+         "  -t, --threads LIST   default: 1,2, and 64 for mixed\n"
+         "  -e, --entries LIST   default: 100000, and 1000000 for zipf-hit and key-hit\n"
+         "  -k, --skew THETA     of the zipf distributions\n"
+         "  -s, --seconds S      a round of a peer (default 0.2)\n"
+         "  -r, --rounds N       default 5\n"
          "\n"
          "stress uses everything at once and checks every answer:\n"
-         "  --seed X          where the random operations start (default 1)\n"
-         "  --shape NAME      only caches with this in their name, as loading (a wrong name lists them);\n"
-         "                    default: all in turn.  From 5 seconds on all that can happen must happen\n"
-         "  --soak            half of the time many caches one after the other, half of it a single one: memory must\n"
-         "                    not be more in the last quarter of either than in the second, beyond 5 %\n"
+         "  -x, --seed X         where the random operations start (default 1)\n"
+         "  -S, --shape NAME     only caches with this in their name, as loading (a wrong name lists them);\n"
+         "                       default: all in turn.  From 5 seconds on all that can happen must happen\n"
+         "      --soak           half of the time many caches one after the other, half of it a single one: memory must\n"
+         "                       not be more in the last quarter of either than in the second, beyond 5 %\n"
          "\n"
          "replay finds the requests of traces, inserts what misses, and counts the misses:\n"
-         "  TRACE             a file of lines `key size' or `key size work', work in nanoseconds, plain or\n"
-         "                    zstd; - is standard input; blank lines and lines with # are left out\n"
-         "  --fraction LIST   capacities, as shares of the sizes of all keys together: above 0, at most 1\n"
-         "  --capacity C      the capacity\n"
-         "  --objective WHAT  hits, bytes, balanced or work: what eviction saves (default balanced)\n"
-         "  --work WHICH      random  works of 1 to 1000 by key, instead of the trace's\n"
-         "                    none    no works, all count as equal\n"
-         "  --shards N        shards of the cache (default: chosen by the cache)\n"
+         "  TRACE                a file of lines `key size' or `key size work', work in nanoseconds, plain or\n"
+         "                       zstd; - is standard input; blank lines and lines with # are left out\n"
+         "  -f, --fraction LIST  capacities, as shares of the sizes of all keys together: above 0, at most 1\n"
+         "  -c, --capacity C     the capacity\n"
+         "  -o, --objective WHAT hits, bytes, balanced or work: what eviction saves (default balanced)\n"
+         "  -W, --work WHICH     random  works of 1 to 1000 by key, instead of the trace's\n"
+         "                       none    no works, all count as equal\n"
+         "  -n, --shards N       shards of the cache (default: chosen by the cache)\n"
          "\n"
          "all of them:\n"
-         "  --threads N       1 to 4096 (default 2; replay: 1)\n"
-         "  --seconds S       how long, fractions allowed (default 5; not for replay)\n"
-         "  --json FILE       write the result there\n"
-         "  --help, --version\n"
+         "  -t, --threads N      1 to 4096 (default 2; replay: 1)\n"
+         "  -s, --seconds S      how long, fractions allowed (default 5; not for replay)\n"
+         "  -j, --json FILE      write the result there; -: to standard output, and all else to standard error\n"
+         "  -P, --publish        let brim-top look at the caches meanwhile (not for peers)\n"
+         "  -h, --help\n"
+         "  -V, --version\n"
          "\n"
          "Exit status: 0 well, 1 wrong values or violations, 2 bad input.");
     exit(EXIT_SUCCESS);
@@ -116,7 +123,7 @@ static _Noreturn void print_help(void)
 
 static _Noreturn void print_version(void)
 {
-    printf("brim-bench %s\n", brim_version());
+    printf("brim-bench (Brim) %s\n", brim_version());
     exit(EXIT_SUCCESS);
 }
 
@@ -179,6 +186,7 @@ static void take_option(struct options *o, int letter, const char *text)
     case 'x': o->seed = options_number("seed", text, 0, UINT64_MAX); break;
     case 's': o->seconds = parse_real("seconds", text, 0.01, 1e6); break;
     case 'S': o->shape = text; break;
+    case 'P': o->publish = true; break;
     case OPTION_SOAK: o->soak = true; break;
     case 'w': o->workload = text; break;
     case 'f': o->fractions = join(o->fractions, text); break;
@@ -189,18 +197,34 @@ static void take_option(struct options *o, int letter, const char *text)
     case 'r': o->rounds = (unsigned)options_number("rounds", text, 1, 10000); break;
     case 'j': o->json = text; break;
     case 'h': print_help();
-    case 'v': print_version();
+    case 'V': print_version();
     default: break;
     }
+}
+
+/* What getopt wants to know of ${table}'s letters. */
+static void short_options(const struct option *table, char *text)
+{
+    *text++ = ':';
+    for (; table->name != NULL; table++) {
+        if (table->val >= OPTION_SOAK)
+            continue;
+        *text++ = (char)table->val;
+        if (table->has_arg == required_argument)
+            *text++ = ':';
+    }
+    *text = '\0';
 }
 
 static void take_all(struct options *o, int argc, char **argv, const struct option *table)
 {
     int letter;
+    char letters[64];
+    short_options(table, letters);
     opterr = 0;
-    while ((letter = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, letters, table, NULL)) != -1) {
         if (letter == ':')
-            bench_fail("%s needs a value", argv[optind - 1]);
+            bench_fail("%s needs a value (see --help)", argv[optind - 1]);
         if (letter == '?' && optopt != 0)
             bench_fail("unknown option -%c (see --help)", optopt);
         if (letter == '?')
@@ -223,9 +247,9 @@ static enum bench_command parse_command(const char *name)
         return BENCH_STRESS;
     if (strcmp(name, "replay") == 0)
         return BENCH_REPLAY;
-    if (strcmp(name, "--help") == 0)
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         print_help();
-    if (strcmp(name, "--version") == 0)
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         print_version();
     bench_fail("unknown command '%s': run, peers, stress or replay (see --help)", name);
 }

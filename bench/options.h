@@ -27,6 +27,7 @@ struct options {
     unsigned trace_count;
     const char *shape;                  /* stress; NULL: all */
     bool soak;                          /* stress: look whether memory stays flat */
+    bool publish;                       /* to brim-top */
     const char *json;                   /* NULL: none */
 };
 

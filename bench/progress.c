@@ -15,7 +15,6 @@ static struct {
     double expected;
     uint64_t started, shown;
     bool terminal, drawn;
-    bool silent;                        /* elsewhere than on a terminal */
 } progress;
 
 void progress_begin(const char *what, double expected_seconds)
@@ -25,13 +24,6 @@ void progress_begin(const char *what, double expected_seconds)
     progress.started = progress.shown = latency_now();
     progress.terminal = isatty(STDERR_FILENO) == 1;
     progress.drawn = false;
-    progress.silent = false;
-}
-
-void progress_begin_bar(const char *what)
-{
-    progress_begin(what, 0);
-    progress.silent = true;
 }
 
 static void draw_bar(double share)
@@ -46,28 +38,25 @@ static void draw_bar(double share)
 
 void progress_update(double share)
 {
-    if (progress.silent && !progress.terminal)
+    if (!progress.terminal)
         return;
     const uint64_t now = latency_now();
     const double elapsed = (double)(now - progress.started) * 1e-9;
     const double since = (double)(now - progress.shown) * 1e-9;
     if (progress.expected <= worth_showing && elapsed <= worth_showing)
         return;
-    if (since < (progress.terminal ? 0.1 : worth_showing))
+    if (since < 0.1)
         return;
     if (share > 1)
         share = 1;
     progress.shown = now;
     progress.drawn = true;
-    if (progress.terminal)
-        draw_bar(share);
-    else
-        fprintf(stderr, "brim-bench: %s: %d %%\n", progress.what, (int)(share * 100));
+    draw_bar(share);
 }
 
 void progress_end(void)
 {
-    if (progress.drawn && progress.terminal)
+    if (progress.drawn)
         fputs("\r\033[K", stderr);
     progress.drawn = false;
 }

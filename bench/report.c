@@ -6,6 +6,7 @@
 
 #include <brim.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +78,26 @@ static int open_temporary(const char *path, char **name)
     return fd;
 }
 
+/* Standard output is the JSON's alone: what is said besides goes where errors go. */
+static FILE *result;
+
+static void keep_standard_output(void)
+{
+    const int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    result = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (result == NULL || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        bench_fail("--json: cannot write to standard output: %s", strerror(errno));
+}
+
 void report_json_probe(const char *path)
 {
     char *name;
     if (path == NULL)
         return;
+    if (strcmp(path, "-") == 0) {
+        keep_standard_output();
+        return;
+    }
     if (is_special(path)) {
         if (access(path, W_OK) != 0)
             fail_json(path);
@@ -118,7 +134,10 @@ void report_json_write(const char *path, json_t *object)
 {
     if (object == NULL)
         bench_fail("out of memory");
-    if (path != NULL && is_special(path)) {
+    if (result != NULL) {
+        if (!dump_text(object, result))
+            fail_json("-");
+    } else if (path != NULL && is_special(path)) {
         FILE *f = fopen(path, "we");
         if (f == NULL || !dump_text(object, f))
             fail_json(path);

@@ -6,7 +6,8 @@
 
 void report_build(void);                /* library, compiler, allocator, processor; warnings to stderr */
 
-/* Bad input (status 2) now rather than after the run, if the file cannot be written.  NULL: nothing. */
+/* Bad input (status 2) now rather than after the run, if the file cannot be written.  NULL: nothing.  -: standard output,
+   to which printf does not come any more. */
 void report_json_probe(const char *path);
 
 /* Writes under a temporary name and renames; consumes the object.  NULL path: only that. */

@@ -5,6 +5,7 @@
 #include "latency.h"
 #include "memory.h"
 #include "progress.h"
+#include "publish.h"
 #include "report.h"
 #include "stress_end.h"
 #include "stress_flat.h"
@@ -284,10 +285,12 @@ static void end_watched(struct phase *p)
 static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c, double seconds, int bouts)
 {
     struct phase *p = new_phase(o, shape, t->phases);
+    publish_add(p->cache);
     for (int i = 0; i < bouts; i++)
         run_bout(p, t, c, seconds / (double)bouts);
     end_watched(p);
     count_statistics(p);
+    publish_remove(p->cache);
     end_free(p);
     end_count(p);
     add_up(p, t);

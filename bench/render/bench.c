@@ -149,7 +149,6 @@ static void calibrate_all(struct bench *b) {
     struct bench_run *r = b->runs;
     size_t passes;
 
-    progress_phase("finding how many passes last long enough");
     calibrate(b, &r[BENCH_MUTEX]);
     calibrate(b, &r[BENCH_BRIM]);
     calibrate(b, &r[BENCH_BRIM_ONE]);
@@ -170,10 +169,8 @@ void bench_run_all(struct bench *b, unsigned threads, size_t capacity, size_t sm
                                                   BENCH_SMALL_WORK, BENCH_SMALL_HITS, BENCH_SMALL_LRU}};
 
     describe(b, threads, capacity, small);
-    progress_phase("drawing the pages without a cache");
     measure(b, &b->runs[BENCH_UNCACHED]);
     calibrate_all(b);
-    progress_phase("measuring the cached runs");
     for (unsigned round = 0; round < BENCH_MAX_ROUNDS; round++)
         for (int i = 0; i < BENCH_RUNS - 1; i++) {
             struct bench_run *run = &b->runs[turns[round % 2][i]];

@@ -24,15 +24,17 @@ static const char HELP[] =
     "In caches too small for all, also by the time that rasterising again takes: LRU,\n"
     "Brim with BRIM_HITS and with BRIM_WORK.  All runs must draw the same pixels.\n"
     "\n"
-    "  --threads N       threads of the parallel runs, 1 to 1024 (default: the cores)\n"
-    "  --pages N         pages to set (default 104)\n"
-    "  --capacity BYTES  of the caches; K, M and G may follow (default 4M)\n"
-    "  --small BYTES     of the small caches (default: an eighth of what all glyphs take)\n"
-    "  --text FILE...    UTF-8 text or HTML to set (default: the package debian-handbook)\n"
-    "  --fonts DIR       where the DejaVu fonts are\n"
-    "  --out DIR         where the first twelve pages go (default build/render)\n"
-    "  --json FILE       the results as JSON too\n"
-    "  --help, --version\n"
+    "  -t, --threads N       threads of the parallel runs, 1 to 1024 (default: the cores)\n"
+    "  -p, --pages N         pages to set (default 104)\n"
+    "  -c, --capacity BYTES  of the caches; K, M and G may follow (default 4M)\n"
+    "  -s, --small BYTES     of the small caches (default: an eighth of what all glyphs take)\n"
+    "  -T, --text FILE...    UTF-8 text or HTML to set (default: the package debian-handbook)\n"
+    "  -f, --fonts DIR       where the DejaVu fonts are\n"
+    "  -o, --out DIR         where the first twelve pages go (default build/render)\n"
+    "  -j, --json FILE       the results as JSON too; -: to standard output, all else to\n"
+    "                        standard error\n"
+    "  -h, --help\n"
+    "  -V, --version\n"
     "\n"
     "Exit status: 0; 1 when pixels differ or a cache broke its word; 2 on bad input.\n";
 
@@ -134,7 +136,7 @@ static void take(struct cli *c, int option, char **argv) {
     case 's':
         c->small = parse_bytes("--small", optarg);
         break;
-    case 'x':
+    case 'T':
         add_text(c, optarg);
         break;
     case 'f':
@@ -148,10 +150,10 @@ static void take(struct cli *c, int option, char **argv) {
         break;
     case 'h':
         say_and_leave(HELP);
-    case 'v':
-        say_and_leave(must_print("brim-render %s\n", brim_version()));
+    case 'V':
+        say_and_leave(must_print("brim-render (Brim) %s\n", brim_version()));
     case ':':
-        die("option '%s' needs a value", argv[optind - 1]);
+        die("option '%s' needs a value (--help lists them)", argv[optind - 1]);
     default:
         refuse(argv[optind - 1]);
     }
@@ -163,12 +165,12 @@ void cli_parse(struct cli *c, int argc, char **argv) {
         {"pages", required_argument, NULL, 'p'},
         {"capacity", required_argument, NULL, 'c'},
         {"small", required_argument, NULL, 's'},
-        {"text", required_argument, NULL, 'x'},
+        {"text", required_argument, NULL, 'T'},
         {"fonts", required_argument, NULL, 'f'},
         {"out", required_argument, NULL, 'o'},
         {"json", required_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -177,7 +179,7 @@ void cli_parse(struct cli *c, int argc, char **argv) {
         .threads = cores(), .pages = DEFAULT_PAGES, .capacity = DEFAULT_CAPACITY, .out = "build/render"};
     c->texts = must_alloc((size_t)argc + 1, sizeof *c->texts);
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, ":t:p:c:s:T:f:o:j:hV", options, NULL)) != -1)
         take(c, option, argv);
     if (optind < argc && !c->n_texts)
         die("unexpected argument '%s'", argv[optind]);

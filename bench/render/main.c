@@ -69,7 +69,6 @@ int main(int argc, char **argv) {
     cli_parse(&c, argc, argv);
     font_files_read(&files, c.fonts);
     progress_begin(1 + BENCH_STEPS);
-    progress_phase("setting the pages");
     progress_step("setting");
     texts = c.n_texts ? texts_from_files(c.texts, c.n_texts) : texts_from_handbook();
     bench.fonts = open_fonts(&files, c.threads);

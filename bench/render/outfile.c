@@ -2,6 +2,7 @@
 #include "outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -66,6 +67,14 @@ static void open_temp(outfile *o) {
         fail(o);
 }
 
+/* Standard output is its alone: what is printed besides goes where errors go. */
+static void open_stdout(outfile *o) {
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    if (fd < 0 || !(o->stream = fdopen(fd, "wb")) || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        fail(o);
+}
+
 outfile *outfile_open(const char *path) {
     outfile *o = must_alloc(1, sizeof *o);
     char *real = realpath(path, NULL);
@@ -75,7 +84,9 @@ outfile *outfile_open(const char *path) {
     o->path = real ? real : must_print("%s", path);
     o->next = unfinished;
     unfinished = o;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+    if (strcmp(path, "-") == 0) {
+        open_stdout(o);
+    } else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         if (!(o->stream = fopen(path, "wb")))
             fail(o);
     } else {

@@ -28,11 +28,6 @@ void progress_begin(unsigned steps) {
 
 bool progress_is_bar(void) { return bar.terminal; }
 
-void progress_phase(const char *what) {
-    if (!bar.terminal)
-        fprintf(stderr, "brim-render: %s\n", what);
-}
-
 void progress_step(const char *what) {
     bar.what = what;
     if (bar.done < bar.steps)

@@ -3,10 +3,9 @@
 #define RENDER_PROGRESS_H
 #include <stdbool.h>
 
-/* What the program is doing, on stderr: a bar on a terminal once two seconds have passed, elsewhere a line a
- * phase. */
+/* What the program is doing, on stderr: a bar on a terminal once two seconds have passed, elsewhere
+ * nothing. */
 void progress_begin(unsigned steps);
-void progress_phase(const char *what); /* a line, where there is no bar */
 void progress_step(const char *what);  /* one of the steps begins */
 void progress_within(double part);     /* how far the step has come, 0 to 1 */
 void progress_end(void);               /* wipes the bar */

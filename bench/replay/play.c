@@ -4,6 +4,7 @@
 #include "../fail.h"
 #include "../latency.h"
 #include "../progress.h"
+#include "../publish.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -143,11 +144,13 @@ brim_status play(const struct replay_ask *ask, const struct cell *c, struct play
     if (status != BRIM_OK)
         return status;
     struct player *players = bench_alloc(threads, sizeof *players);
-    progress_begin_bar(c->trace->name);
+    progress_begin(c->trace->name, 0);
+    publish_add(stage.cache);
     const uint64_t began = latency_now();
     play_together(&stage, players, threads);
     const uint64_t ended = latency_now();
     progress_end();
+    publish_remove(stage.cache);
     *played = conclude(c, players, threads);
     played->seconds = (double)(ended - began) * 1e-9;
     brim_stats stats;

@@ -133,7 +133,7 @@ void trace_load(struct trace *t, const char *path)
     *t = (struct trace){.name = name_of(path)};
     struct loading l = {.trace = t, .lines = lines_open(path)};
     keyset_init(&l.seen);
-    progress_begin_bar("loading");
+    progress_begin("loading", 0);
     read_all(&l);
     progress_end();
     if (t->requests == 0)

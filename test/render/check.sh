@@ -33,7 +33,7 @@ bad() {
 bad "--small must be more than 0" --small 0
 bad "--small 'x' is not a number in range" --small x
 bad "--small '1T' is not a number of bytes .*" --small 1T
-bad "option '--small' needs a value" --small
+bad "option '--small' needs a value \(--help lists them\)" --small
 
 "$program" --pages 4 --small 16K --out . --json out.json >out 2>err || fail "it failed"
 glyphs=$(sed -n '1s/^4 pages with \([0-9]*\) glyphs.*/\1/p' out)
