@@ -23,17 +23,20 @@ LIB_SRC := $(sort $(wildcard $(addprefix lib/,$(addsuffix /*.c,base part entry s
 BENCH_SRC := $(sort $(wildcard bench/*.c) $(filter-out $(PEER_C_ALL),$(wildcard bench/peers/*.c)) $(wildcard bench/replay/*.c))
 RENDER_SRC := $(sort $(wildcard bench/render/*.c))
 INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
+# brim-top is built where its packages are.
+TOP_PACKAGES := ncursesw jansson
+TOP_SRC := $(if $(shell pkg-config --exists $(TOP_PACKAGES) || echo missing),,$(sort $(wildcard bench/top/*.c)))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /test_*.c,unit guarantee model fault))))
 MODEL_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard test/model/*.c)))
 FUZZ_SRC := $(sort $(wildcard test/fuzz/*.c))
 LITMUS_SRC := $(sort $(wildcard test/litmus/*.cpp))
 FIBER_SRC := $(sort $(wildcard test/fiber/*.c))
-SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC) $(MODEL_SRC) $(TEST_SRC) \
+SOURCES := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(TOP_SRC) $(PEER_C) $(SUPPORT_SRC) $(MODEL_SRC) $(TEST_SRC) \
            $(FIBER_SRC) $(wildcard test/linear/*.c)
 
 # Programs and tests lie below build/VARIANT; harnesses below build/litmus.
-PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render)
+PROGRAMS := $(if $(BENCH_SRC),brim-bench) $(if $(RENDER_SRC),brim-render) $(if $(TOP_SRC),brim-top)
 TESTS := $(TEST_SRC:.c=)
 UNIT_TESTS := $(filter test/unit/%,$(TESTS))
 FAULT_TESTS := $(filter test/fault/%,$(TESTS))
@@ -109,6 +112,8 @@ PEER_LIBS_release = $(PEER_LIBS) $(if $(filter %/leveldb.cpp,$(PEER_CXX)),-lleve
 PEER_OBJ_release := $(patsubst %,build/release/obj/%.o,$(basename $(PEER_C) $(PEER_CXX)))
 $(eval $(call lazy,RENDER_CFLAGS,pkg-config --cflags $(RENDER_PACKAGES)))
 $(eval $(call lazy,RENDER_LIBS,pkg-config --libs $(RENDER_PACKAGES)))
+$(eval $(call lazy,TOP_CFLAGS,pkg-config --cflags $(TOP_PACKAGES)))
+$(eval $(call lazy,TOP_LIBS,pkg-config --libs $(TOP_PACKAGES)))
 $(eval $(call lazy,CHECK_CFLAGS,pkg-config --cflags check))
 $(eval $(call lazy,CHECK_LIBS,pkg-config --libs check))
 
@@ -116,9 +121,10 @@ $(eval $(call lazy,CHECK_LIBS,pkg-config --libs check))
 flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(strip \
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
             $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
+            $(if $(filter bench/top/%,$1),-Iinclude $(TOP_CFLAGS),$(strip \
             $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
             $(if $(filter test/fuzz/%,$1),-Iinclude -Ilib -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
-            -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))
+            -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))))
 
 # ---- Rules --------------------------------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ build/%/flags: FORCE
 	$(call remember,$(CC_$*) $(STANDARD) $(WARNINGS) $(FLAGS_$*) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK_$*) $(SHARED))
 
 build/%/sources: FORCE
-	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(PEER_CXX) $(SUPPORT_SRC))
+	$(call remember,$(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(TOP_SRC) $(PEER_C) $(PEER_CXX) $(SUPPORT_SRC))
 
 build/strict/%/flags: FORCE
 	$(call remember,$(STRICT_CC_$*) $(STANDARD) $(WARNINGS) $(STRICT_FLAGS_$*) $(CPPFLAGS))
@@ -176,6 +182,9 @@ build/$1/brim-bench: $(BENCH_SRC:%.c=build/$1/obj/%.o) $(PEER_OBJ_$1) build/$1/l
 
 build/$1/brim-render: $(RENDER_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(RENDER_LIBS) -lm -pthread
+
+build/$1/brim-top: $(TOP_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
+	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(TOP_LIBS) -lm -pthread
 
 build/$1/brim-instructions: $(INSTRUCTIONS_SRC:%.c=build/$1/obj/%.o) build/$1/libbrim.a
 	$$(CC_$1) $(FLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -pthread
@@ -338,7 +347,7 @@ print-%:
 # ---- Static analysis ----------------------------------------------------------------------------------------
 # Each tool over each source by itself, as `make strict' does.  scan-build only wraps what --analyze runs.
 
-STATIC_SRC := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(PEER_C) $(SUPPORT_SRC)
+STATIC_SRC := $(LIB_SRC) $(BENCH_SRC) $(RENDER_SRC) $(INSTRUCTIONS_SRC) $(TOP_SRC) $(PEER_C) $(SUPPORT_SRC)
 STATIC_FLAGS = $(STANDARD) $(call flags_for,$1) $(CPPFLAGS)
 $(eval $(call lazy,CLANG_TIDY,command -v clang-tidy-19 || echo clang-tidy))
 STATIC_TOOLS := guards gcc clang tidy
