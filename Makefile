@@ -638,7 +638,7 @@ FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
-        coverage mutation fuzz stress soak prove instructions report replay format clean
+        coverage mutation fuzz stress soak prove instructions report replay top format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -656,7 +656,7 @@ run: ## set up, build, draw pages through the cache into build/render, then stre
 check: ## set up, then everything: warnings, layers, tests, schedules, planted bugs, histories, mutants, stress, fuzz, docs
 	@$(SET_UP) check docs tiles package
 	@$(FAIR_SAMPLE) $(RUN_CHECKS) strict layers exports test refused litmus planted linear fiber mutation stress render \
-	    replay fuzz cpp examples docs tiles package
+	    replay top fuzz cpp examples docs tiles package
 
 setup: ## install what run and check need, where it is missing
 	@$(SET_UP) run check docs tiles package
@@ -666,6 +666,12 @@ peers: ## install the caches that `brim-bench peers' compares with, and build it
 	@$(MAKE) --no-print-directory build/release/brim-bench
 
 release: ## build the libraries and programs in build/release (the default)
+ifeq ($(TOP_SRC),)
+release: without-top
+.PHONY: without-top
+without-top:
+	@echo 'brim-top is left out: it needs libncurses-dev and libjansson-dev'
+endif
 debug: ## the same in build/debug, with assertions
 asan: ## the same in build/asan: AddressSanitizer, UndefinedBehaviorSanitizer, a yield at every atomic
 tsan: ## the same in build/tsan: ThreadSanitizer, a yield at every atomic
@@ -728,6 +734,10 @@ prove: ## reach the figures of a release, or those in FIGURES, which takes hours
 	@$(SET_UP) check static
 	@test/proof/prove.sh $(FIGURES)
 
+top: ## check brim-top, the static probes, and the programs' command lines and their completion
+	@$(SET_UP) check
+	@$(RUN_CHECKS) top
+
 fuzz: ## run each fuzzer for FUZZ_SECONDS (60), or FUZZ_RUNS inputs
 	@$(SET_UP) fuzz
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(RUN_CHECKS) fuzz
@@ -749,7 +759,7 @@ replay: ## replay the traces in TRACES, if they are there, and print the misses 
 	@bench/replay/replay.sh
 
 format: ## clang-format all sources in place
-	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/replay/*.h bench/instructions/*.h test/*/*.h)
+	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/replay/*.h bench/instructions/*.h bench/top/*.h test/*/*.h)
 
 clean: ## remove build/
 	rm -rf build

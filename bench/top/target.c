@@ -103,8 +103,11 @@ static void read_target(struct target *t)
         return;
     }
     char *text = source_read(t->place, &len, t->error);
-    if (text == NULL)
+    if (text == NULL) {
+        if (t->pid > 0 && t->now == NULL && access(t->place, F_OK) != 0)
+            snprintf(t->error, sizeof t->error, "process %ld publishes nothing (%.150s)", t->pid, t->place);
         return;
+    }
     json_t *document = json_loadb(text, len, 0, &where);
     free(text);
     if (document == NULL) {

@@ -100,7 +100,7 @@ static void add_wrapped(struct view *v, const struct look *look, const char *tex
 
 /* ---- Numbers */
 
-enum { NUMBER = 16 };
+enum { NUMBER = 24 };
 
 /* At most 6 characters: 812, 1.25Mi.  Capacities are bytes, mostly. */
 static const char *size_text(double n, char *text)
@@ -287,6 +287,12 @@ void view_table(struct view *v, const struct look *look, const struct rows *rows
 
 /* ---- What is above and below */
 
+static const char *pid_text(const struct target *t, char *text)
+{
+    (void)snprintf(text, NUMBER, " (%ld)", t->pid);
+    return t->pid > 0 ? text : "";
+}
+
 void view_title(struct view *v, const struct look *look, const struct targets *all, const struct rows *rows)
 {
     size_t caches = 0, running = 0, shown = 0;
@@ -314,7 +320,7 @@ void view_details(struct view *v, const struct look *look, const struct row *r)
     char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], e[NUMBER], f[NUMBER];
     const json_t *o = r->now, *problems = target_problems(r->target, r->cache);
     const double loads = row_number(o, "loads");
-    add_line(v, look, STYLE_PLAIN, "%s%s: %s (%ld)%s", r->name, r->is_kind ? ", a kind" : "", target_program(r->target), r->target->pid,
+    add_line(v, look, STYLE_PLAIN, "%s%s: %s%s%s", r->name, r->is_kind ? ", a kind" : "", target_program(r->target), pid_text(r->target, a),
              r->target->ended ? ", which has ended" : "");
     add_line(v, look, STYLE_PLAIN, "  finds %s hit, %s missed; inserted %s, refused %s; evicted %s", count_text(row_number(o, "hits"), a),
              count_text(row_number(o, "misses"), b), count_text(row_number(o, "insertions"), c), count_text(row_number(o, "refused"), d),
@@ -333,10 +339,11 @@ void view_details(struct view *v, const struct look *look, const struct row *r)
 
 void view_errors(struct view *v, const struct look *look, const struct targets *all)
 {
+    char pid[NUMBER];
     for (size_t i = 0; i < all->count; i++) {
         const struct target *t = &all->at[i];
         if (t->ended)
-            add_line(v, look, STYLE_PROBLEM, "%s (%ld) has ended", target_program(t), t->pid);
+            add_line(v, look, STYLE_PROBLEM, "%s%s has ended", target_program(t), pid_text(t, pid));
         else if (t->error[0] != '\0')
             add_line(v, look, STYLE_PROBLEM, "%s", t->error);
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run_checks.sh GROUP...
 # Build and run groups of checks: strict static layers exports test refused litmus planted linear fiber mutation stress
-# render replay fuzz cpp examples docs tiles package; and coverage, which counts for test/coverage/coverage.py.
+# render replay top fuzz cpp examples docs tiles package; and coverage, which counts for test/coverage/coverage.py.
 # One line a step; the output of a failing one after its line, and all output in build/check/.
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
@@ -240,6 +240,28 @@ plan_replay() {
     build build/asan/brim-bench
     run_in tsan replay 120 test/replay/check.sh build/tsan/brim-bench threads
     run_in asan replay 120 test/replay/check.sh build/asan/brim-bench
+}
+
+plan_top() {
+    [[ " $(ask_make PROGRAMS) " == *" brim-bench "* ]] || return 0
+    local program programs=()
+    for program in libbrim.so brim-instructions obj/libinside.a; do
+        build "build/release/$program"
+    done
+    # shellcheck disable=SC2046 # words
+    run_in release trace 180 test/trace/check.sh build/release/libbrim.so gcc $(ask_make STANDARD) \
+        $(ask_make FLAGS_release) -Iinclude -Ilib -fPIC -fvisibility=hidden
+    if [[ " $(ask_make PROGRAMS) " != *" brim-top "* ]]; then
+        echo 'brim-top is left out: its packages are missing (libncurses-dev, libjansson-dev)'
+        return 0
+    fi
+    for program in brim-bench brim-render brim-top; do
+        build "build/release/$program"
+        programs+=("build/release/$program")
+    done
+    run_in release top 120 test/top/check.sh build/release/brim-bench build/release/brim-top
+    run_in release terminal 120 test/top/terminal.py build/release/brim-top
+    run_in release completion 120 test/top/completion.sh "${programs[@]}"
 }
 
 # What was found before, and what was once wrong, and then new inputs, from a fixed seed.

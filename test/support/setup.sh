@@ -6,8 +6,8 @@
 set -euo pipefail
 
 run_packages=(gcc libc6-dev make pkg-config libxxhash-dev libharfbuzz-dev libfreetype-dev libpng-dev libjansson-dev
-    libzstd-dev libxml2-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
-check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils)
+    libzstd-dev libxml2-dev libncurses-dev fonts-dejavu-core fonts-dejavu-extra debian-handbook)
+check_packages=("${run_packages[@]}" g++ clang check relacy-dev jq zstd python3 binutils systemtap-sdt-dev)
 static_packages=("${run_packages[@]}" clang clang-tidy cppcheck check)
 fuzz_packages=("${run_packages[@]}" clang check zstd)
 instructions_packages=(gcc libc6-dev make pkg-config libxxhash-dev valgrind)
@@ -53,6 +53,8 @@ has() {
     libpng-dev) pkg-config --exists libpng ;;
     libjansson-dev) pkg-config --exists jansson ;;
     libzstd-dev) pkg-config --exists libzstd ;;
+    libncurses-dev) pkg-config --exists ncursesw ;;
+    systemtap-sdt-dev) has_header gcc sys/sdt.h c ;;
     libxml2-dev) pkg-config --exists libxml-2.0 ;;
     check) pkg-config --exists check ;;
     relacy-dev) has_header g++ relacy/relacy.hpp c++ ;;
