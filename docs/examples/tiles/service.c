@@ -452,7 +452,7 @@ static bool open_cache(struct service *s, size_t capacity) {
     brim_options_init(&options, capacity);
     options.name = "tiles";
     options.kind = &TILE;
-    options.objective = BRIM_WORK; /* tiles of about the same size take very different times */
+    options.objective = BRIM_WORK; /* how long a tile takes has little to do with its size */
     options.expected_cost = 12 << 10;
     options.charge_overhead = true;
     if (brim_cache_new(&options, &s->cache) != BRIM_OK)
