@@ -37,7 +37,8 @@ static void measure(struct document *d, RsvgHandle *handle) {
     RsvgRectangle box = {0, 0, 0, 0};
 
     if (!rsvg_handle_get_intrinsic_size_in_pixels(handle, &d->width, &d->height)) {
-        rsvg_handle_get_intrinsic_dimensions(handle, &has_width, &width, &has_height, &height, &has_box, &box);
+        rsvg_handle_get_intrinsic_dimensions(handle, &has_width, &width, &has_height, &height, &has_box,
+                                             &box);
         d->width = has_box ? box.width : 1;
         d->height = has_box ? box.height : 1;
     }
@@ -157,7 +158,8 @@ static bool draw(RsvgHandle *handle, const struct document *d, struct place plac
 
     cairo_set_source_rgb(cairo, 1, 1, 1);
     cairo_paint(cairo);
-    return rsvg_handle_render_document(handle, cairo, &all, NULL) && cairo_status(cairo) == CAIRO_STATUS_SUCCESS;
+    return rsvg_handle_render_document(handle, cairo, &all, NULL) &&
+           cairo_status(cairo) == CAIRO_STATUS_SUCCESS;
 }
 
 struct tile *painter_draw(struct painter *p, struct document *d, struct place place) {

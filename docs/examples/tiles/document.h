@@ -16,7 +16,8 @@ struct place {
 /* Counted and constant: threads that draw an old one go on while a new one is read. */
 struct document;
 
-/* NULL: the map that is built in.  NULL is returned, and ${why} says why, if it cannot be read or is no SVG. */
+/* NULL: the map that is built in.  NULL is returned, and ${why} says why, if it cannot be read or is no SVG.
+ */
 struct document *document_read(const char *path, char *why, size_t why_size);
 struct document *document_copy(struct document *d);
 void document_drop(struct document *d);

@@ -14,21 +14,20 @@
 
 enum { MAX_THREADS = 256 };
 
-static const char HELP[] =
-    "Usage: brim-tiles [OPTION]... [FILE.svg]\n"
-    "Serves FILE, or a map of the world, as tiles of 256 by 256 pixels at\n"
-    "/tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine only.\n"
-    "Statistics are at /stats, for Prometheus, and at /stats.json.  SIGHUP, or POST\n"
-    "to /reload, reads FILE again; SIGINT and SIGTERM end it.\n"
-    "\n"
-    "  -p, --port N          where to listen; 0: any that is free (default 8080)\n"
-    "  -c, --capacity BYTES  of the cache; K, M and G may follow (default 16M)\n"
-    "  -t, --threads N       that draw, 1 to 256 (default: the cores)\n"
-    "  -j, --json FILE       the statistics as JSON, too, in the end\n"
-    "  -h, --help            this text\n"
-    "  -V, --version         the version\n"
-    "\n"
-    "Exit status: 0; 1 when it cannot start or write; 2 on bad input.\n";
+static const char HELP[] = "Usage: brim-tiles [OPTION]... [FILE.svg]\n"
+                           "Serves FILE, or a map of the world, as tiles of 256 by 256 pixels at\n"
+                           "/tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine only.\n"
+                           "Statistics are at /stats, for Prometheus, and at /stats.json.  SIGHUP, or POST\n"
+                           "to /reload, reads FILE again; SIGINT and SIGTERM end it.\n"
+                           "\n"
+                           "  -p, --port N          where to listen; 0: any that is free (default 8080)\n"
+                           "  -c, --capacity BYTES  of the cache; K, M and G may follow (default 16M)\n"
+                           "  -t, --threads N       that draw, 1 to 256 (default: the cores)\n"
+                           "  -j, --json FILE       the statistics as JSON, too, in the end\n"
+                           "  -h, --help            this text\n"
+                           "  -V, --version         the version\n"
+                           "\n"
+                           "Exit status: 0; 1 when it cannot start or write; 2 on bad input.\n";
 
 static _Noreturn void leave(int status, const char *format, ...) {
     va_list arguments;
@@ -74,11 +73,13 @@ static unsigned cores(void) {
 }
 
 static struct options parse(int argc, char **argv) {
-    static const struct option all[] = {
-        {"port", required_argument, NULL, 'p'}, {"capacity", required_argument, NULL, 'c'},
-        {"threads", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0}};
+    static const struct option all[] = {{"port", required_argument, NULL, 'p'},
+                                        {"capacity", required_argument, NULL, 'c'},
+                                        {"threads", required_argument, NULL, 't'},
+                                        {"json", required_argument, NULL, 'j'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"version", no_argument, NULL, 'V'},
+                                        {NULL, 0, NULL, 0}};
     struct options o = {.port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
     char version[64];
     int c;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a tile is answered.  The thread that has read the request claims the tile's load and never waits: a hit is
- * answered at once, out of the cache's own memory.  Who gets CLAIMED gives the load to the pool, and then waits for it
- * as all others do: his connection is suspended, which takes no thread.  Two things must come before it is resumed: that
- * it has been suspended, and the end of the load, or of the connection; they may come in any order (`arrive').  When a
- * connection has gone, its wait is canceled; when all of a load have gone, the pool does not draw it.
+ * How a tile is answered.  The thread that has read the request claims the tile's load and never waits: a hit
+ * is answered at once, out of the cache's own memory.  Who gets CLAIMED gives the load to the pool, and then
+ * waits for it as all others do: his connection is suspended, which takes no thread.  Two things must come
+ * before it is resumed: that it has been suspended, and the end of the load, or of the connection; they may
+ * come in any order (`arrive').  When a connection has gone, its wait is canceled; when all of a load have
+ * gone, the pool does not draw it.
  */
 #include "service.h"
 
@@ -29,11 +30,12 @@ enum { TRIES = 16, SERVING_THREADS = 2, IDLE_SECONDS = 30 };
 enum answer { HIT, SHARED, DRAWN, ANSWERS };
 static const struct {
     const char *name, *cache_status; /* of RFC 9211 */
-} ANSWER[ANSWERS] = {{"hit", "brim; hit"}, {"shared", "brim; fwd=miss; collapsed"}, {"drawn", "brim; fwd=miss"}};
+} ANSWER[ANSWERS] = {
+    {"hit", "brim; hit"}, {"shared", "brim; fwd=miss; collapsed"}, {"drawn", "brim; fwd=miss"}};
 
 struct service {
     brim_cache *cache;
-    brim_group *group; /* all tiles of the document */
+    brim_group *group;     /* all tiles of the document */
     pthread_mutex_t mutex; /* of document */
     struct document *document;
     const char *path;
@@ -88,7 +90,8 @@ static struct document *current_document(void *arg) {
     return d;
 }
 
-/* First the new document, then the invalidation: a load claimed after it draws the new one, and none before is found. */
+/* First the new document, then the invalidation: a load claimed after it draws the new one, and none before
+ * is found. */
 bool service_reload(struct service *s, char *why, size_t why_size) {
     struct document *old, *d = document_read(s->path, why, why_size);
 
@@ -121,8 +124,10 @@ static enum MHD_Result send_it(struct MHD_Connection *c, unsigned status, struct
 }
 
 static enum MHD_Result send_text(struct MHD_Connection *c, unsigned status, const char *text) {
-    return send_it(c, status, MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY),
-                   "text/plain; charset=utf-8");
+    return send_it(
+        c, status,
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY),
+        "text/plain; charset=utf-8");
 }
 
 static void release(void *ref) { brim_release(ref); }
@@ -193,8 +198,8 @@ static brim_status claim(struct request *r, brim_ref **ref, brim_load **load) {
 }
 
 /*
- * The load is given to the pool only when we wait for it: so it has somebody who waits from its beginning, and is not
- * wanted any more when he and all others have gone.
+ * The load is given to the pool only when we wait for it: so it has somebody who waits from its beginning,
+ * and is not wanted any more when he and all others have gone.
  */
 static enum MHD_Result ask(struct request *r) {
     brim_load *load, *mine = NULL;
@@ -280,7 +285,9 @@ static bool parse_place(const char *url, struct place *place) {
 
 /* ---- Statistics */
 
-static int write_file(void *arg, const char *text, size_t len) { return fwrite(text, 1, len, arg) == len ? 0 : -1; }
+static int write_file(void *arg, const char *text, size_t len) {
+    return fwrite(text, 1, len, arg) == len ? 0 : -1;
+}
 
 /* This server's own. */
 struct numbers {
@@ -306,15 +313,20 @@ static void write_text(const struct numbers *n, FILE *f) {
     for (int i = 0; i < ANSWERS; i++)
         fprintf(f, "tiles %-10s %8" PRIu64 "   %8.3f ms each\n", ANSWER[i].name, n->answers[i],
                 n->answers[i] ? 1e3 * n->seconds[i] / (double)n->answers[i] : 0);
-    fprintf(f, "connections gone %8" PRIu64 "   loads given up %" PRIu64 "   failed %" PRIu64 "   reloads %" PRIu64 "\n\n",
+    fprintf(f,
+            "connections gone %8" PRIu64 "   loads given up %" PRIu64 "   failed %" PRIu64
+            "   reloads %" PRIu64 "\n\n",
             n->gone, n->given_up, n->failed, n->reloads);
 }
 
 static void write_json(const struct numbers *n, FILE *f) {
-    fprintf(f, "{\"waiting\":%" PRIu64 ",\"gone\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"given_up\":%" PRIu64 ",\"reloads\":%" PRIu64,
+    fprintf(f,
+            "{\"waiting\":%" PRIu64 ",\"gone\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"given_up\":%" PRIu64
+            ",\"reloads\":%" PRIu64,
             n->waiting, n->gone, n->failed, n->given_up, n->reloads);
     for (int i = 0; i < ANSWERS; i++)
-        fprintf(f, ",\"%s\":{\"count\":%" PRIu64 ",\"seconds\":%.9f}", ANSWER[i].name, n->answers[i], n->seconds[i]);
+        fprintf(f, ",\"%s\":{\"count\":%" PRIu64 ",\"seconds\":%.9f}", ANSWER[i].name, n->answers[i],
+                n->seconds[i]);
     fprintf(f, ",\"max_zoom\":%d}", MAX_ZOOM);
 }
 
@@ -351,7 +363,8 @@ bool service_stats(struct service *s, FILE *f, brim_format format) {
     return ferror(f) == 0;
 }
 
-static enum MHD_Result send_stats(struct service *s, struct MHD_Connection *c, brim_format format, const char *type) {
+static enum MHD_Result send_stats(struct service *s, struct MHD_Connection *c, brim_format format,
+                                  const char *type) {
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
@@ -372,8 +385,9 @@ static enum MHD_Result answer_get(struct service *s, struct MHD_Connection *c, c
 
     if (strcmp(url, "/") == 0)
         return send_it(c, MHD_HTTP_OK,
-                       MHD_create_response_from_buffer((size_t)(_binary_page_html_end - _binary_page_html_start),
-                                                       (void *)(uintptr_t)_binary_page_html_start, MHD_RESPMEM_PERSISTENT),
+                       MHD_create_response_from_buffer(
+                           (size_t)(_binary_page_html_end - _binary_page_html_start),
+                           (void *)(uintptr_t)_binary_page_html_start, MHD_RESPMEM_PERSISTENT),
                        "text/html; charset=utf-8");
     if (strcmp(url, "/stats") == 0)
         return send_stats(s, c, BRIM_PROMETHEUS, "text/plain; version=0.0.4");
@@ -403,7 +417,8 @@ static enum MHD_Result answer_reload(struct service *s, struct MHD_Connection *c
     return send_text(c, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
 }
 
-/* What stands in the place of a request from the first call, when nothing may be answered yet, until there is one. */
+/* What stands in the place of a request from the first call, when nothing may be answered yet, until there is
+ * one. */
 static struct request headers_seen;
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *url, const char *method,
@@ -472,11 +487,11 @@ static struct MHD_Daemon *listen_at(struct service *s, uint16_t port) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, handle, s,
-                            MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE,
-                            (unsigned)SERVING_THREADS, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-                            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, handle, s,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)SERVING_THREADS, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, NULL, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
 }
 
 struct service *service_start(const struct options *options, char *why, size_t why_size, bool *bad_input) {

@@ -26,7 +26,8 @@ static void unlink_it(struct watch *s, struct watched *w) {
     w->before = NULL;
 }
 
-/* An event may be about one that was removed meanwhile, even about another on the same descriptor: hence tickets. */
+/* An event may be about one that was removed meanwhile, even about another on the same descriptor: hence
+ * tickets. */
 static void tell(struct watch *s, uint64_t ticket) {
     struct watched *w;
 
