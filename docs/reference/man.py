@@ -109,10 +109,9 @@ def brief_of(item):
     return escape(first[:1].lower() + first[1:] if not first[1:2].isupper() else first)
 
 
-def version_of(path):
-    """What `brim_version' gives."""
-    source = open(os.path.join(os.path.dirname(path), '../lib/cache/status.c'), encoding='utf-8').read()
-    return re.search(r'return "(\d+\.\d+\.\d+)"', source)[1]
+def version_of(header):
+    with open(header, encoding='utf-8') as file:
+        return '.'.join(re.findall(r'^#define BRIM_VERSION_[A-Z]+ (\d+)$', file.read(), re.M))
 
 
 def date_of(path):
