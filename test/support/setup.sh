@@ -21,7 +21,7 @@ examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3
 tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev fonts-dejavu-core)
 browser_packages=(chromium chromium-driver python3)
 package_packages=(gcc g++ libc6-dev make pkg-config libxxhash-dev binutils git cmake meson ninja-build abigail-tools)
-deb_packages=(debhelper dpkg-dev fakeroot git lintian python3)
+deb_packages=(debhelper dpkg-dev fakeroot git lintian python3 systemtap-sdt-dev)
 
 has_header() { echo "#include <$2>" | "$1" -E -x "$3" - >/dev/null 2>&1; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null)" ]; }
