@@ -316,6 +316,7 @@ plan_docs() {
     build build/release/libbrim.a
     build build/release/brim-bench
     build build/release/brim-render
+    build build/release/brim-tiles
     build man
     build build/api/index.html
     for check in blocks links commands figures self; do

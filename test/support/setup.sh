@@ -15,10 +15,10 @@ peers_packages=(g++ pkg-config librocksdb-dev libleveldb-dev libglib2.0-dev qtba
 report_packages=("${peers_packages[@]}" gnuplot-nox jq)
 replay_packages=(jq mawk)
 cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
-docs_packages=("${run_packages[@]}" g++ python3 mandoc groff-base doxygen)
 # Qt is used where it is there (make peers).
 examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3 libleveldb-dev)
 tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev fonts-dejavu-core)
+docs_packages=("${run_packages[@]}" "${tiles_packages[@]}" g++ python3 mandoc groff-base doxygen)
 browser_packages=(chromium chromium-driver python3)
 package_packages=(gcc g++ libc6-dev make pkg-config libxxhash-dev binutils git cmake meson ninja-build abigail-tools)
 deb_packages=(debhelper dpkg-dev fakeroot git lintian python3 systemtap-sdt-dev)

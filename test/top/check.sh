@@ -57,7 +57,7 @@ look --once
 narrow 80
 says "^brim-top [0-9:]{8}  brim-bench \($pid\), 1 cache  every 1 s, by used$"
 says '^CACHE kind           USED     OF  ENTR HIT% NOW% FIND/s INS/s EVIC/s LOAD   HELD$'
-says '^!?bench +\[#####\] 6.10Mi 6.10Mi  100k +[0-9.]+ +[0-9.]+ +[0-9.]+[kM]? +[0-9.]+[kM]? +[0-9.]+[kM]? +0 +0$'
+says '^!?bench +\[#####\] 6.10Mi 6.10Mi  100k +[0-9.]+ +[0-9.]+ +[0-9.]+[kM]? +[0-9.]+[kM]? +[0-9.]+[kM]? +0 +[0-9]+$'
 look --once "$pid"
 says '^!?bench '
 look "$pid" # no terminal: as --once
