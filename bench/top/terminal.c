@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PAIR_WELL = 1, PAIR_FULL, PAIR_PROBLEM, DETAIL_LINES = 4 };
 static const double shortest = 0.1, longest = 60;
@@ -183,6 +185,13 @@ static bool take_key(struct screen *s, int key)
     return true;
 }
 
+/* Also where nobody sent SIGHUP: getch would return at once for ever. */
+static bool is_gone(void)
+{
+    struct termios t;
+    return tcgetattr(STDIN_FILENO, &t) != 0;
+}
+
 int terminal_run(struct targets *targets, struct look *look)
 {
     struct screen s = {.targets = targets, .look = look};
@@ -190,7 +199,7 @@ int terminal_run(struct targets *targets, struct look *look)
     begin(&s);
     rows_make(&s.rows, targets, look->sort);
     bool more = true;
-    while (more && !ending) {
+    while (more && !ending && !is_gone()) {
         draw(&s);
         const double left = next - seconds_now();
         timeout(look->paused ? 1000 : left > 0 ? (int)(left * 1000) + 1 : 0);

@@ -150,6 +150,16 @@ class Run:
         if self.screen.alternate or self.screen.hidden or termios.tcgetattr(self.slave) != self.before:
             raise SystemExit("FAILED: the terminal is not as it was")
 
+    def hang_up(self):
+        """The terminal goes, and nobody sends a signal."""
+        os.close(self.slave)
+        os.close(self.master)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise SystemExit("FAILED: it goes on without its terminal")
+
 
 def document(pid, hits, time_ns):
     kind = {"name": "gl\u00fcf", "hits": hits, "misses": 0, "insertions": 7, "left": {"evicted": 3}, "used": 1 << 20,
@@ -227,6 +237,10 @@ def main():
             run.end()
             if run.screen.colors:
                 raise SystemExit("FAILED: colours, in spite of NO_COLOR")
+
+            run = Run([program, "--interval", "0.2"], XDG_RUNTIME_DIR=directory)
+            run.wait("^!tiles")
+            run.hang_up()
         finally:
             editor.kill()
     print("terminal: well")
