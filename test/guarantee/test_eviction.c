@@ -231,16 +231,25 @@ END_TEST
 /*
  * Ten turnovers of keys that come once, and nothing else: the warm set may go.  Then it comes back amid a scan.  LRU
  * hits 0.69 in the first five turnovers: at most ten points less; by then it is known again who comes back.
+ *
+ * In the mean of four caches: with several shards the one to evict from is drawn, and of a thousand such caches three
+ * took longer to learn it (0.18 and 0.58 in the first five turnovers, 0.86 in the next).
  */
 START_TEST(test_eviction_a_hot_set_returns_after_a_burst)
 {
-    asker a = ask_start(ask_variant(_i, PLACES));
+    enum { CACHES = 4 };
+    double soon = 0, later = 0;
 
-    (void)ask_set(&a, 0, WARM, 30 * PLACES);
-    ask_fresh(&a, 10 * PLACES);
-    ASSERT_AT_LEAST(scan_through(&a, 5), 0.69 - 0.1);
-    ASSERT_AT_LEAST(scan_through(&a, 5), 0.9);
-    ask_finish(&a);
+    for (int i = 0; i < CACHES; i++) {
+        asker a = ask_start(ask_variant(_i, PLACES));
+        (void)ask_set(&a, 0, WARM, 30 * PLACES);
+        ask_fresh(&a, 10 * PLACES);
+        soon += scan_through(&a, 5) / CACHES;
+        later += scan_through(&a, 5) / CACHES;
+        ask_finish(&a);
+    }
+    ASSERT_AT_LEAST(soon, 0.69 - 0.1);
+    ASSERT_AT_LEAST(later, 0.9);
 }
 END_TEST
 

@@ -221,9 +221,9 @@ static void read_a_section(reader *r)
     r->count = 0;
 }
 
-static bool written_enough(void)
+static bool seen_enough(void)
 {
-    return atomic_load(&among.oks) > SCALED(2000) && atomic_load(&died) > SCALED(2000) &&
+    return atomic_load(&among.looks) > 20 && atomic_load(&among.oks) > SCALED(2000) && atomic_load(&died) > SCALED(2000) &&
            (among.never_misses || stats_of(among.cache).left[BRIM_EVICTED] > SCALED(200));
 }
 
@@ -231,7 +231,7 @@ static void read_among(unsigned id)
 {
     reader r = {.state = id + 3};
 
-    for (int round = 0; round < SCALED(30000) || (round < 10000000 && !written_enough()); round++)
+    for (int round = 0; round < SCALED(30000) || (round < 10000000 && !seen_enough()); round++)
         read_a_section(&r);
     all_lent_live(&r);
     brim_release(r.held);
