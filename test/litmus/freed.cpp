@@ -621,7 +621,7 @@ struct section_ends_beside_ref : borrowed<section_ends_beside_ref, 2> {
 LITMUS(litmus_part<asked, 20000, 1>,
        litmus_part<asked_anew, 20000, 1>,
        litmus_part<freed_empty, 20000, 2>,
-       litmus_part<freed_meanwhile, 20000, 1>,
+       litmus_part<freed_meanwhile, 20000, 1, 2>,
        litmus_part<freed_beside_handles, 20000, 1, 1>,
        litmus_part<freed_beside_sections, 50000, 0, 0>,
        litmus_part<removed_beside_section, 10000, 1>,
