@@ -42,10 +42,11 @@ UNIT_TESTS := $(filter test/unit/%,$(TESTS))
 FAULT_TESTS := $(filter test/fault/%,$(TESTS))
 OUTSIDE_TESTS := $(filter-out test/unit/% test/fault/%,$(TESTS))
 # Units are tested with assertions; what is released, from outside.
+TESTS_outside = $(OUTSIDE_TESTS) $(FAULT_TESTS)
 TESTS_debug = $(TESTS)
 TESTS_asan = $(TESTS)
 TESTS_tsan = $(TESTS)
-TESTS_release = $(OUTSIDE_TESTS) $(FAULT_TESTS)
+TESTS_release = $(TESTS_outside)
 OBJCOPY ?= objcopy
 # Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
 REFUSED := test_sections test_sections_threads test_sections_leave test_sections_fork test_g02 test_g03 test_g07
@@ -148,9 +149,10 @@ build/litmus/flags: FORCE
 
 # $(call variant_rules,VARIANT)
 define variant_rules
-.PHONY: $1 tests-$1
+.PHONY: $1 tests-$1 outside-$1
 $1: build/$1/libbrim.a build/$1/libbrim.so $(PROGRAMS:%=build/$1/%)
 tests-$1: $$(TESTS_$1:%=build/$1/%)
+outside-$1: $$(TESTS_outside:%=build/$1/%)
 
 build/$1/obj/%.o: %.c build/$1/flags
 	@mkdir -p $$(@D)
@@ -633,7 +635,8 @@ export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
-FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000
+FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000 \
+               UNITS_IN='debug tsan' MUTATION_SAMPLE=40
 FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER=no
 export TRACES ?= ../shared/traces
 

@@ -6,6 +6,7 @@
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
 # VARIANTS         the variants that `test' builds and runs (all)
+# UNITS_IN         those in which it runs unit tests, too (VARIANTS; never release)
 # STRESS_THREADS, STRESS_SECONDS, STRESS_SEED
 #                  for `stress'
 # MUTATION_SAMPLE, MUTATION_SEED
@@ -119,12 +120,15 @@ plan_exports() {
 }
 
 plan_test() {
-    local variant test
+    local variant test tests which
     # The slow variants first, so that no processor is idle at the end.
     for variant in tsan asan debug release; do
         [[ " $variants " == *" $variant "* ]] || continue
-        build "tests-$variant"
-        for test in $(ask_make "TESTS_$variant"); do
+        tests=tests
+        which=$variant
+        [[ " ${UNITS_IN:-$variants} " == *" $variant "* ]] || tests=outside which=outside
+        build "$tests-$variant"
+        for test in $(ask_make "TESTS_$which"); do
             run_in "$variant" "$test" 400 "build/$variant/$test"
         done
     done
