@@ -237,15 +237,15 @@ END_TEST
  */
 START_TEST(test_eviction_a_hot_set_returns_after_a_burst)
 {
-    enum { CACHES = 4 };
+    const int caches = 4;
     double soon = 0, later = 0;
 
-    for (int i = 0; i < CACHES; i++) {
+    for (int i = 0; i < caches; i++) {
         asker a = ask_start(ask_variant(_i, PLACES));
         (void)ask_set(&a, 0, WARM, 30 * PLACES);
         ask_fresh(&a, 10 * PLACES);
-        soon += scan_through(&a, 5) / CACHES;
-        later += scan_through(&a, 5) / CACHES;
+        soon += scan_through(&a, 5) / caches;
+        later += scan_through(&a, 5) / caches;
         ask_finish(&a);
     }
     ASSERT_AT_LEAST(soon, 0.69 - 0.1);
