@@ -17,7 +17,7 @@ static struct stream {
 } out, err;
 
 static jmp_buf back;
-static bool trying;
+static _Thread_local bool trying; /* of the thread that tries: the fuzzer has one that watches the memory */
 
 /* ---- Memory that the attempt has not freed */
 
