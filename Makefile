@@ -641,7 +641,7 @@ FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER
 export TRACES ?= ../shared/traces
 
 .PHONY: help run check setup peers lib test refused strict static layers exports litmus planted linear fiber cover \
-        coverage mutation fuzz stress soak prove instructions report replay top format clean
+        coverage mutation fuzz stress soak prove instructions report replay top clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]\{1,\}\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -760,9 +760,6 @@ replay: ## replay the traces in TRACES, if they are there, and print the misses 
 	@$(SET_UP) run replay
 	@$(MAKE) --no-print-directory build/release/brim-bench
 	@bench/replay/replay.sh
-
-format: ## clang-format all sources in place
-	clang-format -i $(SOURCES) $(LITMUS_SRC) $(wildcard include/*.h lib/*/*.h bench/*.h bench/render/*.h bench/peers/*.h bench/replay/*.h bench/instructions/*.h bench/top/*.h test/*/*.h)
 
 clean: ## remove build/
 	rm -rf build

@@ -24,6 +24,13 @@ size_t memory_allocated(void)
     return MEMORY_UNKNOWN;
 }
 
+void memory_one_arena(void)
+{
+#ifdef M_ARENA_MAX
+    (void)mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 void memory_give_back(void)
 {
 #ifdef __GLIBC__

@@ -343,25 +343,37 @@ static double length_of(const struct shapes *shapes, const struct shape *shape, 
     return share < 0.2 ? 0.2 : share > 10 ? 10 : share;
 }
 
-/* All shapes in turn until the time is up, all of them once in a round. */
-static void run_in_turn(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c, double until, double round)
+/* All shapes in turn until the time is up. */
+static void run_in_turn(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c)
 {
     do {
         const struct shape *shape = shapes->at[t->phases % shapes->count];
-        const double left = until - elapsed(c), length = length_of(shapes, shape, round);
+        const double left = o->seconds - elapsed(c), length = length_of(shapes, shape, o->seconds);
         run_phase(o, shape, t, c, left < length ? left : length, BOUTS);
-    } while (until - elapsed(c) > 0.02);
+    } while (o->seconds - elapsed(c) > 0.02);
+}
+
+/* As many rounds of all shapes in each quarter, so that like is compared with like; of two minutes at most. */
+static void run_rounds(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c,
+                       double seconds, struct flat *flat)
+{
+    const int in_quarter = seconds < 8 * 120 ? 2 : (int)(seconds / 4 / 120) + 1;
+    for (int round = 0; round < 4 * in_quarter; round++) {
+        flat_quarter(flat, round / in_quarter);
+        for (unsigned i = 0; i < shapes->count; i++)
+            run_phase(o, shapes->at[i], t, c, length_of(shapes, shapes->at[i], seconds / 4 / in_quarter), BOUTS);
+    }
 }
 
 /* A leak may be of what goes with its cache: so one cache lives as long as all others together. */
 static bool run_soak(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c, json_t *memory)
 {
-    enum { ROUNDS = 8 };
     struct shapes everything;
     struct flat flat;
+    memory_one_arena();
     shapes_choose(&everything, "borrowed, everything, resized");
     flat_begin(&flat, "many_caches", o->seconds / 2);
-    run_in_turn(o, shapes, t, c, o->seconds / 2, o->seconds / 2 / (double)ROUNDS);
+    run_rounds(o, shapes, t, c, o->seconds / 2, &flat);
     const bool many = flat_end(&flat, memory);
     const double left = o->seconds - elapsed(c);
     flat_begin(&flat, "one_cache", left);
@@ -385,7 +397,7 @@ int stress_run(const struct options *o)
     if (o->soak)
         flat = run_soak(o, &shapes, &t, &c, memory);
     else
-        run_in_turn(o, &shapes, &t, &c, o->seconds, o->seconds);
+        run_in_turn(o, &shapes, &t, &c);
     progress_end();
     t.missing = o->seconds >= long_enough ? events_missing(&t.events) : 0;
     print_result(o, &t);

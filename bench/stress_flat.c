@@ -11,15 +11,22 @@
 #include <string.h>
 #include <time.h>
 
-static void sample(struct flat *f)
+static int quarter_now(struct flat *f)
 {
     const double share = (double)(latency_now() - f->began) * 1e-9 / f->length;
-    const int quarter = share < 0.25 ? 0 : share < 0.5 ? 1 : share < 0.75 ? 2 : 3;
-    if (f->count[quarter] < FLAT_SAMPLES)
-        f->resident[quarter][f->count[quarter]++] = memory_resident();
+    const int told = atomic_load(&f->quarter);
+    return told >= 0 ? told : share < 0.25 ? 0 : share < 0.5 ? 1 : share < 0.75 ? 2 : 3;
 }
 
-/* Of a day there is room for so many of each quarter. */
+static void sample(struct flat *f)
+{
+    struct flat_quarter *q = &f->quarters[quarter_now(f)];
+    if (q->count == FLAT_SAMPLES)
+        return;
+    q->resident[q->count] = memory_resident();
+    q->allocated[q->count++] = memory_allocated();
+}
+
 static void *run(void *flat)
 {
     struct flat *f = flat;
@@ -32,14 +39,22 @@ static void *run(void *flat)
     return NULL;
 }
 
+/* The samples' memory is written to now: else it would become resident with them. */
 void flat_begin(struct flat *f, const char *what, double length)
 {
-    *f = (struct flat){.what = what, .began = latency_now(), .length = length};
+    *f = (struct flat){.what = what, .began = latency_now(), .length = length, .quarter = -1};
+    f->quarters = bench_alloc(4, sizeof *f->quarters);
+    memset(f->quarters, 0xff, 4 * sizeof *f->quarters);
     for (int i = 0; i < 4; i++)
-        f->resident[i] = bench_alloc(FLAT_SAMPLES, sizeof *f->resident[i]);
+        f->quarters[i].count = 0;
     const int error = pthread_create(&f->sampler, NULL, run, f);
     if (error != 0)
         bench_fail("cannot start a thread: %s", strerror(error));
+}
+
+void flat_quarter(struct flat *f, int quarter)
+{
+    atomic_store(&f->quarter, quarter);
 }
 
 static int by_size(const void *a, const void *b)
@@ -48,24 +63,35 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static size_t median(struct flat *f, int quarter)
+static size_t median(size_t *samples, size_t count)
 {
-    qsort(f->resident[quarter], f->count[quarter], sizeof(size_t), by_size);
-    return f->count[quarter] != 0 ? f->resident[quarter][f->count[quarter] / 2] : 0;
+    qsort(samples, count, sizeof *samples, by_size);
+    return count != 0 ? samples[count / 2] : 0;
 }
 
 /* Sanitizers keep what is freed, and shadows of all that was ever touched: their memory says nothing of ours. */
 bool flat_end(struct flat *f, json_t *into)
 {
+    json_t *resident = json_array(), *allocated = json_array();
+    size_t medians[4];
     atomic_store(&f->stop, true);
     pthread_join(f->sampler, NULL);
-    const size_t second = median(f, 1), last = median(f, 3);
+    for (int i = 0; i < 4; i++) {
+        struct flat_quarter *q = &f->quarters[i];
+        medians[i] = median(q->resident, q->count);
+        json_array_append_new(resident, json_integer((json_int_t)medians[i]));
+        json_array_append_new(allocated, json_integer((json_int_t)median(q->allocated, q->count)));
+    }
+    free(f->quarters);
+    const size_t second = medians[1], last = medians[3];
     const bool judged = machine_plain_malloc(), flat = second != 0 && last <= second + second / 100 * FLAT_GROWTH;
     const double growth = second != 0 ? 100 * ((double)last / (double)second - 1) : 0;
-    printf("memory          %s: %.1f MiB in the second quarter, %.1f MiB in the last, %+.1f %%%s\n", f->what, (double)second / 1048576,
-           (double)last / 1048576, growth, !judged ? " (not judged: not the C library's malloc)" : flat ? "" : ": NOT FLAT");
-    json_object_set_new(into, f->what, json_pack("{s:I,s:I,s:f,s:b}", "second_quarter", (json_int_t)second, "last_quarter", (json_int_t)last, "growth_percent", growth, "judged", judged));
-    for (int i = 0; i < 4; i++)
-        free(f->resident[i]);
+    printf("memory          %s: %.1f MiB in the second quarter, %.1f MiB in the last, %+.1f %%%s\n", f->what,
+           (double)second / 1048576, (double)last / 1048576, growth,
+           !judged ? " (not judged: not the C library's malloc)" : flat ? "" : ": NOT FLAT");
+    json_object_set_new(into, f->what,
+                        json_pack("{s:I,s:I,s:f,s:b,s:o,s:o}", "second_quarter", (json_int_t)second, "last_quarter",
+                                  (json_int_t)last, "growth_percent", growth, "judged", judged, "resident", resident,
+                                  "allocated", allocated));
     return flat || !judged;
 }

@@ -1372,6 +1372,7 @@ BRIM_EXPORT size_t brim_capacity(const brim_cache *cache);
  *
  * Returns    It.
  * Threads    Any.
+ * Blocks     While another thread is within the few instructions in which the capacity changes.
  */
 BRIM_EXPORT size_t brim_used(const brim_cache *cache);
 

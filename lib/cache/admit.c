@@ -601,6 +601,11 @@ void admit_cancel(struct admission *a)
     a->counted = false;
 }
 
+bool admit_counted(struct admission *a)
+{
+    return take_of_kind(a) == BRIM_OK;
+}
+
 bool admit_entry(struct admission *a)
 {
     if (dispose_is_under_way())

@@ -84,6 +84,13 @@ bool admit_raise(struct brim_cache *c, struct caller by, size_t from, size_t to)
 bool admit_lower(struct brim_cache *c, struct caller by, size_t from, size_t to, size_t taken);
 
 /*
+ * admit_counted(a):
+ * Make ${a}, whose kind has begun to keep its sums since, part of them: it evicts its own if it must.  False: they do
+ * not have room for it.
+ */
+bool admit_counted(struct admission *a);
+
+/*
  * admit_entry(a):
  * Evict one entry, so that the number of entries may grow.  False: none can go.
  */

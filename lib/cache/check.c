@@ -25,7 +25,7 @@ static void expect(struct report *r, bool ok, const char *what, uint64_t is, uin
 /* ---- One shard: everything under its mutex */
 
 struct shard_sums {
-    uint64_t count, used;
+    uint64_t count, used, pooled;
 };
 
 static void check_entry_locked(brim_cache *c, struct shard *sh, const struct entry *e, struct report *r)
@@ -48,7 +48,7 @@ static void check_entry_locked(brim_cache *c, struct shard *sh, const struct ent
 static void check_shard(brim_cache *c, struct shard *sh, struct report *r)
 {
     struct index_cursor cursor = {0};
-    struct shard_sums s = {0, 0};
+    struct shard_sums s = {0, 0, 0};
     struct entry *e[SHARD_BATCH];
     unsigned n;
 
@@ -58,13 +58,17 @@ static void check_shard(brim_cache *c, struct shard *sh, struct report *r)
             check_entry_locked(c, sh, e[i], r);
             s.count++;
             s.used += entry_cost(e[i]);
+            s.pooled += (e[i]->eviction & ENTRY_POOLED) != 0;
         }
     }
     expect(r, s.count == sh->index.count, "entries of a shard's index", sh->index.count, s.count);
     expect(r, s.count == atom_load_relaxed(&sh->count), "a shard's count", atom_load_relaxed(&sh->count), s.count);
     expect(r, s.used == atom_load_relaxed(&sh->used), "a shard's charge", atom_load_relaxed(&sh->used), s.used);
-    for (unsigned i = 0; i < sh->policy.pooled; i++)
-        expect(r, entry_is_linked(sh->policy.pool[i]), "a candidate for eviction is linked", 0, 1);
+    for (unsigned i = 0; i < sh->policy.pooled; i++) {
+        const struct entry *in = sh->policy.pool[i];
+        expect(r, entry_is_linked(in) && (in->eviction & ENTRY_POOLED), "a candidate is linked, and says so", 0, 1);
+    }
+    expect(r, s.pooled == sh->policy.pooled, "entries that are candidates", s.pooled, sh->policy.pooled);
     shard_unlock(sh);
 }
 
@@ -87,7 +91,7 @@ static struct totals totals_of(brim_cache *c)
         s.activity += kind_sum(k, offsetof(struct kind_counts, insertions));
     }
     s.should += atom_load_relaxed(&c->by_user) + atom_load_relaxed(&c->by_loads);
-    s.used = (uint64_t)((int64_t)budget_capacity(&c->budget) - budget_room(&c->budget));
+    s.used = budget_used(&c->budget);
     s.count = brim_count(c);
     s.quiet = dying == destroyed && reserved == 0;
     s.activity += dying + stats_hits(c) + SUM(c, misses) + s.used * 31 + s.should * 17;

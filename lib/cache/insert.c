@@ -120,10 +120,10 @@ enum shard_outcome insert_link(const struct insertion *in, struct admission *a, 
     l->tag = hash_tag(a->hash);
     l->values = &in->kind->values;
     l->now = a->now;
-    l->counted = a->counted;
-    while ((outcome = shard_link(sh, l, a->by.t, a->by.st, left)) == SHARD_NO_ENTRY)
-        if (!admit_entry(a))
-            break;
+    do {
+        l->counted = a->counted;
+        outcome = shard_link(sh, l, a->by.t, a->by.st, left);
+    } while ((outcome == SHARD_NO_ENTRY && admit_entry(a)) || (outcome == SHARD_UNCOUNTED && admit_counted(a)));
     if (outcome == SHARD_LINKED)
         kind_count(in->kind, a->by.t, insertions, 1);
     load_free(l->forgotten);
@@ -153,6 +153,7 @@ static brim_status link_entry(struct insertion *in, struct admission *a, struct 
         in->result = l.there;
         return BRIM_EXISTS;
     case SHARD_NO_ENTRY:
+    case SHARD_UNCOUNTED:
         return BRIM_FULL;
     case SHARD_NOMEM:
         return BRIM_NOMEM;

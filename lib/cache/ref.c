@@ -59,10 +59,11 @@ static bool try_set_charge(struct brim_cache *c, struct entry *e, size_t charge,
         *status = BRIM_FULL;
         return true;
     }
-    done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, &kind_of(e)->values, by.t, by.st, &more);
+    done = shard_set_cost(cache_shard(c, e->place), e, charge, &reserved, a.counted, &kind_of(e)->values, by.t, by.st,
+                          &more);
     admit_undo(c, by, reserved);
-    if (a.counted)
-        limit_give(&a.kind->limit, a.charge); /* what it came to is counted now */
+    if (!done && a.counted)
+        limit_give(&a.kind->limit, a.charge);
     if (done && !charged)
         (void)atom_add_relaxed(&kind_of(e)->uncharged, (uint64_t)more); /* relaxed: a statistic */
     return done;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "shard/budget.h"
 
+#include "base/clock.h"
+
 void budget_init(struct budget *b, size_t capacity)
 {
     atom_store_relaxed(&b->capacity, (uint64_t)capacity);
-    atom_store_relaxed(&b->moves, 0);
+    atom_store_relaxed(&b->begun, 0);
+    atom_store_relaxed(&b->done, 0);
     atom_store_relaxed(&b->room, (uint64_t)capacity);
 }
 
@@ -35,54 +38,51 @@ void budget_give(struct budget *b, size_t n)
     (void)atom_add_release(&b->room, (uint64_t)n);
 }
 
-/* What of ${n} only makes good for more being used than the capacity. */
-static uint64_t deficit_of(const struct budget *b, uint64_t n)
-{
-    int64_t room = (int64_t)atom_load_relaxed(&((struct budget *)(uintptr_t)b)->room);
-
-    if (PLANTED(budget_raise_capacity_first) || room >= 0)
-        return 0;
-    return n < (uint64_t)-room ? n : (uint64_t)-room;
-}
-
-/*
- * First the part of the room that makes good a deficit, of which nobody can take anything; then the capacity; then the
- * rest.  So what is told to be used in between is neither more than was used nor more than the new capacity.
- *
- * Each step releases those before it, for who is told the one word must not be told an older one of the other; the first
- * addition to the room has none before it.  First of all the move is counted; release: what moved before it.  Nothing is
- * read after them, so there is nothing to acquire.
- */
-bool budget_raise(struct budget *b, size_t from, size_t to)
-{
-    uint64_t old = from, first = deficit_of(b, (uint64_t)(to - from));
-
-    (void)atom_add_release(&b->moves, (uint64_t)1);
-    if (first > 0)
-        (void)atom_add_relaxed(&b->room, first);
-    while (!atom_cas_release(&b->capacity, &old, (uint64_t)to)) {
-        if (old != from) { /* not covered: the same, as no exchange fails for nothing on x86 */
-            if (first > 0)
-                (void)atom_sub_relaxed(&b->room, first); /* nothing of ours has been told but that */
-            return false;
-        }
-    }
-    (void)atom_add_release(&b->room, (uint64_t)(to - from) - first);
-    return true;
-}
-
-/* Release: as budget_raise; the first step is the taking, which the caller has done. */
-bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
+/* Release: what the caller did before; who is told the new capacity sees that a move has begun. */
+static bool move_capacity(struct budget *b, size_t from, size_t to)
 {
     uint64_t old = from;
 
-    (void)atom_add_release(&b->moves, (uint64_t)1);
     while (!atom_cas_release(&b->capacity, &old, (uint64_t)to))
-        if (old != from) /* not covered: as in budget_raise */
+        if (old != from) /* not covered: the same, as no exchange fails for nothing on x86 */
             return false;
-    if (from - to > taken)
-        (void)atom_sub_release(&b->room, (uint64_t)(from - to - taken));
     return true;
+}
+
+/*
+ * First the capacity, then the room: so what somebody takes is within the capacity that he is told after it.  Each step
+ * releases those before it; the first has none.  Nothing is read after them, so there is nothing to acquire.
+ */
+bool budget_raise(struct budget *b, size_t from, size_t to)
+{
+    bool room_first = PLANTED(budget_raise_room_first), raised;
+
+    (void)atom_add_relaxed(&b->begun, (uint64_t)1);
+    if (room_first)
+        (void)atom_add_release(&b->room, (uint64_t)(to - from));
+    raised = move_capacity(b, from, to);
+    if (raised && !room_first)
+        (void)atom_add_release(&b->room, (uint64_t)(to - from));
+    (void)atom_add_release(&b->done, (uint64_t)1);
+    return raised;
+}
+
+/* For the same reason first the room, then the capacity.  Relaxed, what goes back: an operation on what was released. */
+bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
+{
+    bool capacity_first = PLANTED(budget_lower_capacity_first), lowered;
+    uint64_t rest = from - to - taken;
+
+    (void)atom_add_relaxed(&b->begun, (uint64_t)1);
+    if (!capacity_first)
+        (void)atom_sub_release(&b->room, rest);
+    lowered = move_capacity(b, from, to);
+    if (!lowered && !capacity_first)
+        (void)atom_add_relaxed(&b->room, rest);
+    if (lowered && capacity_first)
+        (void)atom_sub_release(&b->room, rest);
+    (void)atom_add_release(&b->done, (uint64_t)1);
+    return lowered;
 }
 
 size_t budget_capacity(const struct budget *b)
@@ -96,19 +96,21 @@ int64_t budget_room(const struct budget *b)
 }
 
 /*
- * The two words are read one after the other; the capacity is read on both sides, and again if it changed, so that
- * what is told is used of one capacity.  Also if it has changed back: then it has moved twice, and who sees the second
- * move sees it counted; relaxed, for the capacity was acquired.  Acquire, before: a move that is counted already comes
- * after all that it has built on.
+ * The two words agree while no move is between its steps: the number done before they are read is that of those begun
+ * after it.  Acquire, first: who sees a move done sees all that it did.  Relaxed, last: who was told a word of a move
+ * has acquired that it has begun.  A move is a few instructions within a window (part/window.h), which no fork cuts.
  */
 size_t budget_used(const struct budget *b)
 {
+    struct budget *m = (struct budget *)(uintptr_t)b;
+
     for (;;) {
-        uint64_t moves = atom_load_acquire(&((struct budget *)(uintptr_t)b)->moves);
+        uint64_t done = atom_load_acquire(&m->done);
         size_t capacity = budget_capacity(b);
         int64_t room = budget_room(b);
 
-        if (budget_capacity(b) == capacity && atom_load_relaxed(&((struct budget *)(uintptr_t)b)->moves) == moves)
-            return room > (int64_t)capacity ? 0 : (size_t)((int64_t)capacity - room);
+        if (atom_load_relaxed(&m->begun) == done || PLANTED(budget_used_midway))
+            return (size_t)((uint64_t)capacity - (uint64_t)room);
+        clock_pause(0);
     }
 }

@@ -13,8 +13,8 @@
 #include "base/atom.h"
 
 struct budget {
-    ATOM(uint64_t) capacity, moves; /* moves: how often the capacity has, or was about to */
-    char pad[64 - 2 * sizeof(uint64_t)]; /* it is read far more often than written, the room is not */
+    ATOM(uint64_t) capacity, begun, done; /* moves of the capacity */
+    char pad[64 - 3 * sizeof(uint64_t)]; /* it is read far more often than written, the room is not */
     ATOM(uint64_t) room; /* signed */
     char pad2[64 - sizeof(uint64_t)];
 };
@@ -42,6 +42,12 @@ bool budget_raise(struct budget *b, size_t from, size_t to);
 bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken);
 
 size_t budget_capacity(const struct budget *b);
+
+/*
+ * budget_used(b):
+ * What was used at some instant of the call, of the capacity at that instant.  Waits while another thread is between
+ * the steps of a move.
+ */
 size_t budget_used(const struct budget *b);
 int64_t budget_room(const struct budget *b);
 

@@ -68,13 +68,10 @@ bool limit_spare(struct limit *l, size_t n)
     }
 }
 
-void limit_join(struct limit *l, struct entry *e, bool counted)
+void limit_join(struct limit *l, struct entry *e)
 {
-    if (!limit_counts(l))
-        return;
-    if (!counted)
-        limit_give(l, 0 - entry_cost(e));
-    limit_adopt(l, e);
+    if (limit_counts(l))
+        limit_adopt(l, e);
 }
 
 void limit_leave(struct limit *l, struct entry *e)
@@ -85,13 +82,13 @@ void limit_leave(struct limit *l, struct entry *e)
     (void)atom_sub_relaxed(&l->linked, (uint64_t)entry_cost(e));
 }
 
-void limit_adjust(struct limit *l, const struct entry *e, size_t more)
+void limit_adjust(struct limit *l, const struct entry *e, size_t more, size_t had)
 {
     if (!limit_counts(l))
         return;
     if (e->eviction & ENTRY_IN_LINKED)
         (void)atom_add_relaxed(&l->linked, (uint64_t)more);
-    limit_give(l, 0 - more);
+    limit_give(l, had - more); /* at once: else both would be taken for a moment */
 }
 
 void limit_adopt(struct limit *l, struct entry *e)

@@ -69,10 +69,10 @@ static inline bool limit_counts(const struct limit *l)
 }
 
 /*
- * limit_join(l, e, counted):
- * ${e} has been linked; ${counted}: its charge is taken already.  Under its shard's mutex, as all below.
+ * limit_join(l, e):
+ * ${e}, whose charge is taken already, has been linked.  Under its shard's mutex, as all below.
  */
-void limit_join(struct limit *l, struct entry *e, bool counted);
+void limit_join(struct limit *l, struct entry *e);
 
 /*
  * limit_leave(l, e):
@@ -81,10 +81,10 @@ void limit_join(struct limit *l, struct entry *e, bool counted);
 void limit_leave(struct limit *l, struct entry *e);
 
 /*
- * limit_adjust(l, e, more):
- * ${e}'s charge has changed by ${more}.
+ * limit_adjust(l, e, more, had):
+ * ${e}'s charge has changed by ${more}, for which ${had} was taken.
  */
-void limit_adjust(struct limit *l, const struct entry *e, size_t more);
+void limit_adjust(struct limit *l, const struct entry *e, size_t more, size_t had);
 
 /*
  * limit_adopt(l, e):

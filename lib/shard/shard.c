@@ -168,13 +168,19 @@ static void overtake_of_locked(struct shard *sh, const struct entry *e, struct f
         shard_overtake_locked(sh, flights_find(&sh->flights, e->place, key, len), forgotten);
 }
 
+static bool keeps_sums_locked(const struct shard *sh, const struct entry *e) REQUIRES(rank_shard)
+{
+    /* relaxed: the mutex, see limit_counts */
+    return unlikely(atom_load_relaxed(&sh->common->limits)) && limit_counts(sh->common->limit_of(e));
+}
+
 /* As ${old}, if it replaces that. */
-static void join_locked(struct shard *sh, struct entry *e, const struct entry *old, bool counted) REQUIRES(rank_shard)
+static void join_locked(struct shard *sh, struct entry *e, const struct entry *old) REQUIRES(rank_shard)
 {
     policy_admit(&sh->policy, e, old);
     count_locked(sh, entry_cost(e), 1);
     if (unlikely(atom_load_relaxed(&sh->common->limits))) /* relaxed: the mutex, see limit_counts */
-        limit_join(sh->common->limit_of(e), e, counted);
+        limit_join(sh->common->limit_of(e), e);
     if (unlikely(entry_stamped(e) & STAMP_FRESH))
         shard_add_fresh_locked(sh, e);
     if (unlikely(entry_flags(e) & ENTRY_AGES))
@@ -187,8 +193,8 @@ static void join_locked(struct shard *sh, struct entry *e, const struct entry *o
  * One step (G6).  The successor is set; then `linked' is cleared in the old one's state word, from where on every
  * look-up finds the new one: by the successor, or once the word is swapped, by the index.
  */
-static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, bool counted, brim_cause cause,
-                           struct stripe *st, struct entry_list *left) REQUIRES(rank_shard)
+static void replace_locked(struct shard *sh, struct entry *old, struct entry *e, brim_cause cause, struct stripe *st,
+                           struct entry_list *left) REQUIRES(rank_shard)
 {
     if (PLANTED(shard_replace_unlinks_first))
         (void)entry_unlink(old);
@@ -203,7 +209,7 @@ static void replace_locked(struct shard *sh, struct entry *old, struct entry *e,
     index_swap_locked(&sh->index, old, e);
     if (PLANTED(shard_replace_unlinks_last))
         (void)entry_unlink(old);
-    join_locked(sh, e, old, counted);
+    join_locked(sh, e, old);
     shard_leave_locked(sh, old, cause, false, st, left);
 }
 
@@ -259,6 +265,8 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
         l->there = old;
         return SHARD_EXISTS;
     }
+    if (!l->counted && keeps_sums_locked(sh, l->e))
+        return SHARD_UNCOUNTED;
     l->added = old == NULL;
     if (old == NULL && !index_has_room(&sh->index))
         return SHARD_NOMEM;
@@ -271,9 +279,9 @@ static enum shard_outcome link_locked(struct shard *sh, struct shard_link *l, st
     l->redundant = l->flight != NULL && policy_remembers(&sh->policy, l->e);
     entry_publish(l->e, l->refs, l->keys);
     if (old != NULL) {
-        replace_locked(sh, old, l->e, l->counted, shard_cause(state, BRIM_REPLACED), st, left);
+        replace_locked(sh, old, l->e, shard_cause(state, BRIM_REPLACED), st, left);
     } else {
-        join_locked(sh, l->e, NULL, l->counted);
+        join_locked(sh, l->e, NULL);
         index_insert_locked(&sh->index, l->e, l->tag);
     }
     count_linked_locked(sh, l, t, st);
@@ -443,8 +451,8 @@ static void set_charge_locked(struct shard *sh, struct entry *e, size_t charge) 
     atom_store_relaxed(&e->cost, charge); /* relaxed: see entry_cost */
 }
 
-bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
-                    struct thread *t, struct stripe *st, size_t *changed)
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, bool counted,
+                    struct tally *values, struct thread *t, struct stripe *st, size_t *changed)
 {
     bool charged = !(entry_flags(e) & ENTRY_UNCHARGED), enough;
     size_t more;
@@ -453,14 +461,14 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
     epoch_wait(&epoch_process);
     shard_lock(sh);
     *changed = more = charge - entry_cost(e); /* wraps if it is less */
-    enough = !charged || charge <= entry_cost(e) || more <= *reserved;
+    enough = !charged || charge <= entry_cost(e) || (more <= *reserved && (counted || !keeps_sums_locked(sh, e)));
     if (enough)
         set_charge_locked(sh, e, charge);
     if (enough && charged) {
         shard_pin(st, e, more);
         stripe_add(st, reserved, 0 - more);
         tally_adjust(values, t, more);
-        limit_adjust(sh->common->limit_of(e), e, more);
+        limit_adjust(sh->common->limit_of(e), e, more, counted ? *reserved : 0);
         *reserved -= more;
     }
     shard_unlock(sh);

@@ -165,7 +165,7 @@ struct shard_link {
     unsigned refs, keys;    /* in */
     uint16_t tag;           /* in: of its hash */
     struct tally *values;   /* in: sums the charge of its kind */
-    bool counted;           /* in: the charge is part of what its kind has taken already */
+    bool counted;           /* in: the charge is part of what its kind has taken */
     uint64_t now;           /* in: for the ages of what is there; 0: they are not looked at */
     struct flight *flight;  /* in: whose result ${e} is; NULL: it overtakes that of its key */
     struct waiter *told;    /* out, SHARD_LINKED: as flight_tell */
@@ -181,6 +181,7 @@ enum shard_outcome {
     SHARD_LINKED,   /* done; what was replaced is on the list */
     SHARD_EXISTS,
     SHARD_NO_ENTRY, /* it would be one more than there may be */
+    SHARD_UNCOUNTED, /* its kind has begun to keep its sums, and the charge is no part of them yet */
     SHARD_GONE,     /* `expected' has left, or the cache is being freed, or `flight' was overtaken */
     SHARD_NOMEM
 };
@@ -393,13 +394,15 @@ unsigned shard_hold_some(struct shard *sh, struct index_cursor *c, struct entry 
     EXCLUDES(rank_shard);
 
 /*
- * shard_set_cost(sh, e, charge, reserved, values, t, st, more):
+ * shard_set_cost(sh, e, charge, reserved, counted, values, t, st, more):
  * ${e}, which the caller holds, is charged ${charge} from now on.  What that is more comes from ${*reserved}, which
- * the thread has reserved; what it is less is added to it.  ${values} sums the charge of its kind.  False: it is not
- * enough, and nothing changed.  ${*more}: the difference, which wraps.  Waits for sections.
+ * the thread has reserved; what it is less is added to it.  ${counted}: what was reserved is part of what its kind has
+ * taken, and what is not needed goes back there.  ${values} sums the charge of its kind.  False: it is not enough, or
+ * not counted though the kind keeps its sums, and nothing changed.  ${*more}: the difference, which wraps.  Waits for
+ * sections.
  */
-bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, struct tally *values,
-                    struct thread *t, struct stripe *st, size_t *more) EXCLUDES(rank_shard);
+bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *reserved, bool counted,
+                    struct tally *values, struct thread *t, struct stripe *st, size_t *more) EXCLUDES(rank_shard);
 
 /*
  * shard_child(sh, self, told, forgotten):

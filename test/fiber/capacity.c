@@ -3,7 +3,7 @@
  * The capacity is lowered below what is held, and raised again while that is released: nobody is told of more used
  * than there was (G4).
  *
- * plant: budget_raise_capacity_first
+ * plant: budget_used_midway
  */
 #include "fiber/small.h"
 

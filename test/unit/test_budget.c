@@ -87,7 +87,7 @@ static void lower_it(void *arg)
     (void)budget_lower(&b, from, from - 10, 0); /* unless it is too late */
 }
 
-/* The capacity is another by then: nothing has changed, also if there is a deficit that was made good for a while. */
+/* The capacity is another by then: nothing has changed, also if room was taken for a while. */
 START_TEST(moved_while_it_moves)
 {
     size_t used = _i % 2 == 0 ? 30 : 130, capacity = 100;
@@ -114,38 +114,32 @@ START_TEST(moved_while_it_moves)
 }
 END_TEST
 
-static struct { size_t most; unsigned looks; } seen;
+static struct { size_t capacity; int64_t room; } seen;
 
 static void look(void *arg)
 {
-    size_t used = budget_used(&b);
-
     (void)arg;
-    if (used > seen.most)
-        seen.most = used;
-    seen.looks++;
+    seen.capacity = budget_capacity(&b);
+    seen.room = budget_room(&b);
 }
 
-/* Used is told, at every step, as no more than it was or may be from now on. */
+/* At every step there is no more room than the capacity that is told has: nobody can take too much. */
 START_TEST(looked_at_while_it_moves)
 {
     static const struct { size_t from, to, used; } moves[] = {
         {100, 150, 30}, {100, 150, 130}, {100, 150, 190}, {150, 100, 30}, {150, 100, 130}};
-    size_t from = moves[_i].from, to = moves[_i].to, used = moves[_i].used, most = to;
+    size_t from = moves[_i].from, to = moves[_i].to, used = moves[_i].used;
 
-    if (used > most || to < from)
-        most = used;
     for (unsigned after = 0;; after++) {
         budget_init(&b, 200);
         ck_assert(budget_take(&b, used));
         ck_assert(budget_lower(&b, 200, from, 0));
-        memset(&seen, 0, sizeof seen);
         atom_interfere(after, look, NULL);
         ck_assert(from < to ? budget_raise(&b, from, to) : budget_lower(&b, from, to, 0));
         ck_assert_int_eq(budget_room(&b), (int64_t)to - (int64_t)used);
-        if (!atom_has_interfered() || seen.looks == 0)
+        if (!atom_has_interfered())
             break;
-        ck_assert_uint_le(seen.most, most);
+        ck_assert_int_le(seen.room, (int64_t)seen.capacity - (int64_t)used);
     }
     ck_assert_uint_eq(budget_used(&b), used);
 }
@@ -165,7 +159,7 @@ START_TEST(moved_while_it_is_looked_at)
         atom_interfere(after, raise_it, NULL);
         ck_assert_uint_eq(budget_used(&b), 30);
         if (!atom_has_interfered()) {
-            ck_assert_uint_eq(after, 5);
+            ck_assert_uint_eq(after, 4);
             break;
         }
     }

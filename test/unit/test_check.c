@@ -136,9 +136,20 @@ START_TEST(index_lanes)
 }
 END_TEST
 
+/* None that is a candidate for eviction. */
+static struct entry *one_of_shard(const struct shard *sh)
+{
+    for (uint64_t key = 0; key < N; key++) {
+        struct entry *e = brim_contains(c, BRIM_KEY(key)) ? entry_of_number(key) : NULL;
+        if (e != NULL && cache_shard(c, e->place) == sh && !(e->eviction & ENTRY_POOLED))
+            return e;
+    }
+    ck_abort_msg("no entry");
+}
+
 START_TEST(candidates)
 {
-    struct entry gone;
+    struct entry gone, *e;
     struct policy *p;
 
     make();
@@ -150,6 +161,17 @@ START_TEST(candidates)
     p->pool[p->pooled++] = &gone;
     ck_assert(!check("candidate"));
     p->pooled--;
+    ck_assert(check(NULL));
+    if (p->pooled > 0)
+        policy_forget(p, p->pool[0]);
+    e = one_of_shard(&c->shards[0]);
+    p->pool[p->pooled++] = e;
+    ck_assert(!check("candidate")); /* it does not say so */
+    e->eviction |= ENTRY_POOLED;
+    ck_assert(check(NULL));
+    p->pooled--;
+    ck_assert(!check("candidates")); /* it says so, and is none */
+    e->eviction &= (uint8_t)~ENTRY_POOLED;
     ck_assert(check(NULL));
     ck_assert(brim_check(NULL, NULL));
     finish(c);

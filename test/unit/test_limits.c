@@ -349,6 +349,84 @@ START_TEST(begun_by_two)
     }
 }
 END_TEST
+
+enum { INSERTED, LOADED, RECHARGED };
+
+/* A value of 15 more comes, and its kind, of which there is 95, gets its first ceiling meanwhile. */
+static void come(int how, brim_ref *r)
+{
+    brim_entry_options e = entry_defaults();
+
+    e.kind = &kinds[0];
+    if (how == INSERTED)
+        ck_assert_int_eq(insert(2, 2, 15, NULL), BRIM_OK);
+    else if (how == LOADED)
+        ck_assert_int_eq(finish_load(claim_entry(c, 2, &e), 2, 15, NULL), BRIM_OK);
+    else
+        ck_assert_int_eq(brim_ref_set_cost(r, 25), BRIM_OK);
+}
+
+START_TEST(begun_while_something_comes)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = limit_it, .outside = true};
+        brim_ref *r;
+
+        make();
+        ck_assert_int_eq(insert(1, 1, 10, &r), BRIM_OK);
+        ((value *)brim_ref_value(r))->cost = _i == RECHARGED ? 25 : 10;
+        for (uint64_t key = 10; key < 27; key++)
+            ck_assert_int_eq(insert(key, key, 5, NULL), BRIM_OK);
+        o.cache = c;
+        other_begin(&o, after);
+        come(_i, r);
+        met = other_end(&o);
+        if (o.acted) {
+            ck_assert_uint_le(kind_used(k[0]), CEILING);
+            expect_sums(tally_amount(&k[0]->values), tally_amount(&k[0]->values));
+        }
+        brim_release(r);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+
+static void look_at_used(void *most)
+{
+    size_t used = kind_used(k[0]);
+
+    if (used > *(size_t *)most)
+        *(size_t *)most = used;
+}
+
+/* What is more counts once, also in between. */
+START_TEST(looked_at_while_a_cost_is_set)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        size_t most = 0;
+        struct other o = {.act = look_at_used, .arg = &most};
+        brim_ref *r;
+
+        make();
+        ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+        ck_assert_int_eq(insert(1, 1, 10, &r), BRIM_OK);
+        ((value *)brim_ref_value(r))->cost = 40;
+        ck_assert_int_eq(insert(2, 2, 60, NULL), BRIM_OK);
+        o.cache = c;
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_ref_set_cost(r, 40), BRIM_OK);
+        met = other_end(&o);
+        ck_assert_uint_le(most, CEILING);
+        expect_sums(CEILING, CEILING);
+        brim_release(r);
+        finish_on(c, &h);
+    }
+}
+END_TEST
 #endif
 
 int main(void)
@@ -368,6 +446,8 @@ int main(void)
     tcase_add_test(tc, promised_to_two);
     tcase_add_test(tc, set_while_another_brings_the_kind);
     tcase_add_test(tc, begun_by_two);
+    tcase_add_loop_test(tc, begun_while_something_comes, INSERTED, RECHARGED + 1);
+    tcase_add_test(tc, looked_at_while_a_cost_is_set);
 #endif
     return suite_run(tc);
 }

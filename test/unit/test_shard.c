@@ -621,7 +621,7 @@ START_TEST(counts_that_threads_share)
         link_new(0, 1, 10);
         ck_assert_ptr_eq(find(1), &items[0].e);
         stripe_add(st, reserved, reserved);
-        ck_assert(shard_set_cost(&sh, &items[0].e, 15, &reserved, &values, self, st, &changed));
+        ck_assert(shard_set_cost(&sh, &items[0].e, 15, &reserved, false, &values, self, st, &changed));
         (void)release(&items[0].e);
         ck_assert(remove_key(1, &left));
         more = atom_has_interfered();
@@ -811,13 +811,13 @@ START_TEST(costs_change)
     link_new(0, 1, 10);
     e = find(1);
     stripe_add(st, reserved, reserved);
-    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st, &more));
+    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, false, &values, self, st, &more));
     expect_sums(10, 1, 10);
     ck_assert_uint_eq(reserved, 5);
-    ck_assert(shard_set_cost(&sh, e, 15, &reserved, &values, self, st, &more));
+    ck_assert(shard_set_cost(&sh, e, 15, &reserved, false, &values, self, st, &more));
     expect_sums(15, 1, 15);
     ck_assert_uint_eq(reserved, 0);
-    ck_assert(shard_set_cost(&sh, e, 2, &reserved, &values, self, st, &more));
+    ck_assert(shard_set_cost(&sh, e, 2, &reserved, false, &values, self, st, &more));
     expect_sums(2, 1, 2);
     ck_assert_uint_eq(reserved, 13); /* what it is less */
     ck_assert_uint_eq(atom_load_relaxed(&st->reserved), 13);
@@ -839,8 +839,8 @@ START_TEST(the_cost_of_what_has_left_or_is_not_charged)
     e = find(1);
     ck_assert(remove_key(1, &left));
     stripe_add(st, reserved, reserved);
-    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, &values, self, st, &more));
-    ck_assert(shard_set_cost(&sh, e, 12, &reserved, &values, self, st, &more));
+    ck_assert(!shard_set_cost(&sh, e, 16, &reserved, false, &values, self, st, &more));
+    ck_assert(shard_set_cost(&sh, e, 12, &reserved, false, &values, self, st, &more));
     ck_assert_uint_eq(more, 2);
     ck_assert_uint_eq(reserved, 3);
     ck_assert_uint_eq(entry_cost(e), 12);
@@ -852,7 +852,7 @@ START_TEST(the_cost_of_what_has_left_or_is_not_charged)
     e->kind_flags |= ENTRY_UNCHARGED;
     entry_set_refs(e, 1);
     shard_count_pins(st, e, ENTRY_PIN);
-    ck_assert(shard_set_cost(&sh, e, 1000, &reserved, &values, self, st, &more));
+    ck_assert(shard_set_cost(&sh, e, 1000, &reserved, false, &values, self, st, &more));
     ck_assert_uint_eq(entry_cost(e), 1000);
     ck_assert_uint_eq(reserved, 3);
     ck_assert_uint_eq(tally_amount(&values), 12);
