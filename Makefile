@@ -47,6 +47,11 @@ TESTS_debug = $(TESTS)
 TESTS_asan = $(TESTS)
 TESTS_tsan = $(TESTS)
 TESTS_release = $(TESTS_outside)
+# In each variant what that has most to say about, for `make check'.
+TESTS_sampled_debug = $(UNIT_TESTS) $(FAULT_TESTS)
+TESTS_sampled_asan = $(TESTS_outside)
+TESTS_sampled_tsan := $(basename $(shell grep -lE 'crew_|worker_|pthread_create' $(TEST_SRC)))
+TESTS_sampled_release = $(TESTS_outside)
 OBJCOPY ?= objcopy
 # Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
 REFUSED := test_sections test_sections_threads test_sections_leave test_sections_fork test_g02 test_g03 test_g07
@@ -127,6 +132,9 @@ flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(
             $(if $(filter test/fuzz/%,$1),-Iinclude -Ilib -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
             -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))))
 
+# $(call less_for,SOURCE): tests do little themselves, and there are many: so they take a third of the time to compile.
+less_for = $(if $(filter test/unit/% test/guarantee/% test/fault/%,$1),-O0)
+
 # ---- Rules --------------------------------------------------------------------------------------------------
 
 # $(call remember,TEXT): the target changes only when TEXT does, so that other flags or sources rebuild.
@@ -149,14 +157,15 @@ build/litmus/flags: FORCE
 
 # $(call variant_rules,VARIANT)
 define variant_rules
-.PHONY: $1 tests-$1 outside-$1
+.PHONY: $1 tests-$1 sampled-$1
 $1: build/$1/libbrim.a build/$1/libbrim.so $(PROGRAMS:%=build/$1/%)
 tests-$1: $$(TESTS_$1:%=build/$1/%)
-outside-$1: $$(TESTS_outside:%=build/$1/%)
+sampled-$1: $$(TESTS_sampled_$1:%=build/$1/%)
 
 build/$1/obj/%.o: %.c build/$1/flags
 	@mkdir -p $$(@D)
-	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) $$(call flags_for,$$<) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) $$(call flags_for,$$<) $$(call less_for,$$<) $$(CPPFLAGS) $$(CFLAGS) \
+	    -MMD -MP -c -o $$@ $$<
 
 # One object in which only the public names are global, so that the library's own clash with nobody's.
 build/$1/libbrim.a: $(LIB_SRC:%.c=build/$1/obj/%.o) build/$1/sources
@@ -635,8 +644,8 @@ export STRESS_SECONDS ?= 5
 export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
-FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=5 REFUSED_MODES=2 SEQUENCES=1000000 FUZZ_SEQUENCES=50000 \
-               UNITS_IN='debug tsan' MUTATION_SAMPLE=40
+FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=3 REFUSED_MODES=2 SEQUENCES=500000 FUZZ_SEQUENCES=50000 \
+               TESTS_SAMPLED=yes MUTATION_SAMPLE=25 AGAIN_EVERY=5 LINEAR_OPERATIONS=1000000 STRESS_SECONDS=3
 FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER=no
 export TRACES ?= ../shared/traces
 

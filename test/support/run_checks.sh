@@ -6,7 +6,10 @@
 # The last line is `N passed, N failed'; the exit status is 0 only if nothing failed.
 #
 # VARIANTS         the variants that `test' builds and runs (all)
-# UNITS_IN         those in which it runs unit tests, too (VARIANTS; never release)
+# TESTS_SAMPLED    yes: in each only what that has most to say about
+# AGAIN_EVERY      of the harnesses on fibers every n-th is run twice with the same seeds (1)
+# LINEAR_OPERATIONS
+#                  for `linear' (3000000)
 # STRESS_THREADS, STRESS_SECONDS, STRESS_SEED
 #                  for `stress'
 # MUTATION_SAMPLE, MUTATION_SEED
@@ -16,7 +19,6 @@
 # SEQUENCES, FUZZ_SEQUENCES
 #                  random sequences of operations beside: natively, and with sanitizers (5000000, 200000)
 # REFUSED_MODES    how membarrier(2) is refused in `refused': 1 never there, 2 refused later ("1 2")
-# SEQUENCES        and without sanitizers (5000000)
 # FUZZ_KEEP        a directory: what is found there goes to NAME below it, and is begun from
 # LITMUS_SCHEDULES random ones of each part of a harness (as each says)
 # PLANT_EVERY      of the planted bugs every n-th (1)
@@ -120,15 +122,13 @@ plan_exports() {
 }
 
 plan_test() {
-    local variant test tests which
+    local variant test tests=tests which=
+    [ -z "${TESTS_SAMPLED:-}" ] || tests=sampled which=sampled_
     # The slow variants first, so that no processor is idle at the end.
     for variant in tsan asan debug release; do
         [[ " $variants " == *" $variant "* ]] || continue
-        tests=tests
-        which=$variant
-        [[ " ${UNITS_IN:-$variants} " == *" $variant "* ]] || tests=outside which=outside
         build "$tests-$variant"
-        for test in $(ask_make "TESTS_$which"); do
+        for test in $(ask_make "TESTS_$which$variant"); do
             run_in "$variant" "$test" 400 "build/$variant/$test"
         done
     done
@@ -155,7 +155,7 @@ plan_litmus() {
     done
 }
 
-# every PLANT_EVERY-th of the lines
+# Every PLANT_EVERY-th of the lines.
 sampled() { awk -v n="${PLANT_EVERY:-1}" 'NR % n == 0'; }
 
 plan_planted() {
@@ -191,8 +191,10 @@ plan_fiber() {
     for variant in fiber-tsan fiber-asan; do
         build "programs-$variant"
         for harness in $(ask_make FIBERS); do
+            step run_steps "$variant" "$harness" 180 pass "${fixed_addresses[@]}" "build/$variant/fiber/$harness"
+        done
+        for harness in $(ask_make FIBERS | tr ' ' '\n' | awk -v n="${AGAIN_EVERY:-1}" 'NR % n == 1 % n'); do
             program=build/$variant/fiber/$harness
-            step run_steps "$variant" "$harness" 180 pass "${fixed_addresses[@]}" "$program"
             step run_steps "$variant" "$harness.again" 60 pass "${fixed_addresses[@]}" test/fiber/again.sh "$program"
         done
     done
