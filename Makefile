@@ -25,7 +25,7 @@ RENDER_SRC := $(sort $(wildcard bench/render/*.c))
 INSTRUCTIONS_SRC := $(sort $(wildcard bench/instructions/*.c))
 # brim-top is built where its packages are.
 TOP_PACKAGES := ncursesw jansson
-TOP_SRC := $(if $(shell pkg-config --exists $(TOP_PACKAGES) || echo missing),,$(sort $(wildcard bench/top/*.c)))
+TOP_SRC := $(if $(shell pkg-config --exists $(TOP_PACKAGES) 2>/dev/null || echo missing),,$(sort $(wildcard bench/top/*.c)))
 SUPPORT_SRC := $(sort $(wildcard test/support/*.c))
 TEST_SRC := $(sort $(wildcard $(addprefix test/,$(addsuffix /test_*.c,unit guarantee model fault))))
 MODEL_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard test/model/*.c)))
@@ -127,7 +127,7 @@ $(eval $(call lazy,CHECK_LIBS,pkg-config --libs check))
 flags_for = $(if $(filter lib/%,$1),-Iinclude -Ilib -fPIC -fvisibility=hidden,$(strip \
             $(if $(filter bench/render/%,$1),-Iinclude $(RENDER_CFLAGS),$(strip \
             $(if $(filter bench/instructions/%,$1),-Iinclude,$(strip \
-            $(if $(filter bench/top/%,$1),-Iinclude $(TOP_CFLAGS),$(strip \
+            $(if $(filter bench/top/%,$1),-Iinclude -D_XOPEN_SOURCE_EXTENDED=1 $(TOP_CFLAGS),$(strip \
             $(if $(filter bench/%,$1),-Iinclude $(BENCH_CFLAGS) $(if $(filter $(PEER_C),$1),$(PEER_CFLAGS)),$(strip \
             $(if $(filter test/fuzz/%,$1),-Iinclude -Ilib -Itest $(BENCH_CFLAGS) $(RENDER_CFLAGS),$(strip \
             -Iinclude $(if $(filter test/linear/%,$1),,-Ilib) -Itest $(CHECK_CFLAGS)))))))))))))

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void top_fail(const char *format, ...)
 {
@@ -22,4 +23,12 @@ void *top_alloc(size_t count, size_t size)
     if (p == NULL)
         top_fail("out of memory");
     return p;
+}
+
+char *top_copy(const char *text)
+{
+    char *copy = strdup(text);
+    if (copy == NULL)
+        top_fail("out of memory");
+    return copy;
 }

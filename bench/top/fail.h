@@ -10,4 +10,5 @@ _Noreturn void top_fail(const char *format, ...) __attribute__((format(printf, 1
 
 /* Memory that is there: top_fail otherwise.  Zeroed. */
 void *top_alloc(size_t count, size_t size);
+char *top_copy(const char *text);
 #endif

@@ -132,9 +132,7 @@ static struct target *target_of(struct targets *all, const char *place)
         top_fail("out of memory");
     all->at = more;
     more = &all->at[all->count++];
-    *more = (struct target){.place = strdup(place)};
-    if (more->place == NULL)
-        top_fail("out of memory");
+    *more = (struct target){.place = top_copy(place)};
     return more;
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _XOPEN_SOURCE_EXTENDED 1
 #include "terminal.h"
 
 #include "fail.h"
@@ -13,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAIR_WELL = 1, PAIR_FULL, PAIR_PROBLEM, DETAIL_LINES = 4 };
+enum { PAIR_WELL = 1, PAIR_FULL = 2, PAIR_PROBLEM = 3 };
+enum { DETAIL_LINES = 4 };
 static const double shortest = 0.1, longest = 60;
 
 struct screen {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _XOPEN_SOURCE_EXTENDED 1
 #include "view.h"
 
 #include "fail.h"
@@ -60,7 +59,8 @@ static struct line *new_line(struct view *v, enum style style, char *text)
         top_fail("out of memory");
     v->at = more;
     more = &v->at[v->count++];
-    *more = (struct line){.text = text, .style = style};
+    more->text = text;
+    more->style = style;
     return more;
 }
 

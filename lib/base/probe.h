@@ -5,7 +5,7 @@
  * <sys/sdt.h> is, unless BRIM_NO_PROBES is defined.  Not in builds that stop at every atomic operation, where reading an
  * argument would be one more.
  *
- * A key of NULL with length 0 is unknown: the look-up was by handle, and ${ref} says of what.
+ * PROBE_NO_KEY with length 0 is an unknown key: the look-up was by handle, and ${ref} says of what.
  */
 #ifndef BRIM_BASE_PROBE_H
 #define BRIM_BASE_PROBE_H
@@ -35,6 +35,8 @@ static inline void probe_takes(int n, ...)
             probe_takes(n, __VA_ARGS__);                                                                             \
     } while (0)
 #endif
+
+#define PROBE_NO_KEY ((const void *)0)
 
 /* A look-up found a value, or did not. */
 #define PROBE_HIT(cache, key, key_len, ref) PROBE(4, hit, cache, key, key_len, ref)

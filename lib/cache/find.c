@@ -22,7 +22,7 @@ bool find_settle_slow(struct entry *e, struct thread *t, struct entry_list *last
         find_drop(e, t, last);
         return false;
     }
-    PROBE_HIT(c, NULL, 0, e);
+    PROBE_HIT(c, PROBE_NO_KEY, 0, e);
     stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
     return true;
 }
@@ -141,7 +141,7 @@ __attribute__((flatten)) brim_ref *brim_key_find(brim_key *key)
         return NULL;
     held = find_key(e, &last);
     if (unlikely(!held)) {
-        PROBE_MISS(cache_of(e), NULL, 0);
+        PROBE_MISS(cache_of(e), PROBE_NO_KEY, 0);
         stripe_add(stripe_ready(&cache_of(e)->stripes, thread_self()), misses, 1);
     }
     if (unlikely(last.head != NULL))
@@ -155,13 +155,13 @@ static bool settle_in_slot(struct slot *s, struct entry *e, struct thread *t, bo
     struct brim_cache *c = cache_of(e);
 
     if (!stale_is(c, e, true)) {
-        PROBE_HIT(c, NULL, 0, e);
+        PROBE_HIT(c, PROBE_NO_KEY, 0, e);
         stripe_add(stripe_ready(&c->stripes, t), of[entry_kind_slot(e)].hits, 1);
         return true;
     }
     *again = slot_peek(s) != e;
     if (!*again) {
-        PROBE_MISS(c, NULL, 0);
+        PROBE_MISS(c, PROBE_NO_KEY, 0);
         stripe_add(stripe_ready(&c->stripes, t), misses, 1);
     }
     find_drop(e, t, last);
@@ -186,7 +186,7 @@ brim_ref *brim_slot_find(brim_slot *slot)
         held = e != NULL && find_by_handle(e, t, &last);
         again = e != NULL && !held && !PLANTED(find_slot_looks_once) && slot_peek(s) != e;
         if (e != NULL && !held && !again) {
-            PROBE_MISS(cache_of(e), NULL, 0);
+            PROBE_MISS(cache_of(e), PROBE_NO_KEY, 0);
             stripe_add(stripe_ready(&cache_of(e)->stripes, t), misses, 1);
         }
         section_leave(t);

@@ -48,7 +48,7 @@ static inline bool find_by_handle(struct entry *e, struct thread *t, struct entr
         return false;
     cache_use(c, e);
     if (likely(!(entry_flags(e) & ENTRY_EXTRA))) {
-        PROBE_HIT(c, NULL, 0, e);
+        PROBE_HIT(c, PROBE_NO_KEY, 0, e);
         stripe_add(st, of[entry_kind_slot(e)].hits, 1);
     }
     return true;

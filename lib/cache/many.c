@@ -245,7 +245,7 @@ static size_t find_by_handles(brim_key *const keys[], unsigned n, struct thread 
         if (refs[i] != NULL)
             hits++;
         else if (keys[i] != NULL) {
-            PROBE_MISS(cache_of(entry_of_key(keys[i])), NULL, 0);
+            PROBE_MISS(cache_of(entry_of_key(keys[i])), PROBE_NO_KEY, 0);
             stripe_add(stripe_ready(&cache_of(entry_of_key(keys[i]))->stripes, t), misses, 1);
         }
     }
@@ -283,7 +283,7 @@ void brim_release_many(brim_ref *const refs[], size_t n)
         }
         section_enter(t);
         for (size_t i = from; i < end; i++)
-            if (held[i - from])
+            if (held[i - from]) /* cppcheck-suppress uninitvar ; the loop before has set it for the same i */
                 ref_let_go(entry_of_ref(refs[i]), t, &last);
         section_leave(t);
     }

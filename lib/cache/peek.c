@@ -62,12 +62,12 @@ void *brim_key_peek(brim_key *key)
     if (key == NULL || (st = section_of(cache_of(e), thread_self())) == NULL)
         return NULL;
     if (!entry_is_linked(e) || stale_is(cache_of(e), e, true)) {
-        PROBE_MISS(cache_of(e), NULL, 0);
+        PROBE_MISS(cache_of(e), PROBE_NO_KEY, 0);
         stripe_add_own(st, misses, 1);
         return NULL;
     }
     cache_use(cache_of(e), e);
-    PROBE_HIT(cache_of(e), NULL, 0, e);
+    PROBE_HIT(cache_of(e), PROBE_NO_KEY, 0, e);
     stripe_add_own(st, of[entry_kind_slot(e)].hits, 1);
     return shared_get(e->value);
 }

@@ -72,6 +72,7 @@ static inline struct shard_link link_of(unsigned i, uint64_t key, size_t cost)
     e->work = policy_pack_work(0);
     e->kind_flags = 1 << ENTRY_PRIORITY_SHIFT;
     stripe_add(st, reserved, cost);
+    l.counted = limit_counts(&limit) && limit_take(&limit, cost); /* as admissions */
     return l;
 }
 

@@ -828,6 +828,39 @@ START_TEST(costs_change)
 }
 END_TEST
 
+/* What was admitted before its kind kept its sums is linked, and charged more, only when it is part of them. */
+START_TEST(sums_begun_meanwhile)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+    size_t reserved = 5, more;
+    struct entry *e;
+
+    make(0);
+    l = link_of(0, 1, 10);
+    limit_begin(&limit, 0);
+    atom_store_relaxed(&common.limits, 1);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_UNCOUNTED);
+    expect_sums(0, 0, 0);
+    ck_assert(limit_take(&limit, 10));
+    l.counted = true;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    expect_sums(10, 1, 0);
+    e = find(1);
+    stripe_add(st, reserved, reserved);
+    ck_assert(!shard_set_cost(&sh, e, 15, &reserved, false, &values, self, st, &more));
+    ck_assert_uint_eq(limit_taken(&limit), 10);
+    ck_assert(shard_set_cost(&sh, e, 10, &reserved, false, &values, self, st, &more)); /* no more */
+    ck_assert(limit_take(&limit, 5));
+    ck_assert(shard_set_cost(&sh, e, 12, &reserved, true, &values, self, st, &more));
+    ck_assert_uint_eq(reserved, 3);
+    ck_assert_uint_eq(limit_taken(&limit), 12); /* what was not needed has gone back */
+    ck_assert_uint_eq(atom_load_relaxed(&limit.linked), 12);
+    (void)release(e);
+    unmake();
+}
+END_TEST
+
 START_TEST(the_cost_of_what_has_left_or_is_not_charged)
 {
     struct entry_list left = {NULL, NULL};
@@ -912,6 +945,7 @@ int main(void)
     tcase_add_test(tc, in_a_child_the_new_table_is_given_up);
     tcase_add_test(tc, evict_and_sweep);
     tcase_add_test(tc, costs_change);
+    tcase_add_test(tc, sums_begun_meanwhile);
     tcase_add_test(tc, the_cost_of_what_has_left_or_is_not_charged);
     tcase_add_test(tc, without_memory_until_full);
     return suite_run(tc);
