@@ -146,7 +146,10 @@ static void pass_locked(const struct table *t, uint32_t b, int n) REQUIRES(rank_
         set_lane_locked(t, b, INDEX_OVERFLOW_LANE, (uint16_t)(passed + n));
 }
 
-/* Returns the bucket. */
+/*
+ * The tag first: so that the entry is there for all look-ups from one store on, that of its address.  Else one that
+ * has read the tag of what was there before could find it, and a later one miss it.  Returns the bucket.
+ */
 static uint32_t place_locked(const struct index *x, const struct table *t, struct entry *e, uint16_t tag)
     REQUIRES(rank_shard)
 {
@@ -155,8 +158,10 @@ static uint32_t place_locked(const struct index *x, const struct table *t, struc
     for (;; b = next_bucket(t, b)) {
         for (unsigned i = 0; i < INDEX_ENTRIES; i++) {
             if (entry_locked(t, b, i) == NULL) {
-                set_entry_locked(t, b, i, e);
+                if (PLANTED(index_address_first))
+                    set_entry_locked(t, b, i, e);
                 set_lane_locked(t, b, i, tag);
+                set_entry_locked(t, b, i, e);
                 return b;
             }
         }

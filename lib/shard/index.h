@@ -12,8 +12,8 @@
  * way counts it in `overflow', so a look-up stops at the first bucket that was never passed.  At its highest the
  * count sticks until the table is built anew.  Buckets lie in the order of the hash (base/hash.h).
  *
- * An entry's address is stored before its tag, and its tag goes before it does.  What a tag shows may be another entry
- * by now, or none: the key decides.
+ * An entry's tag is stored before its address, which alone shows it, and goes before that does.  What a tag shows may be
+ * another entry by now, or none: the key decides.
  *
  * Entries never move within a table.  Growing and shrinking copy them to a new one, some buckets in each hold of the
  * mutex; what writers change meanwhile in buckets that have been copied they change in both.  Then the new one is

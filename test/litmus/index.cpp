@@ -166,6 +166,38 @@ struct stamped : one_shard<stamped, 2> {
     }
 };
 
+// Something new comes where the old one was removed: once somebody has found it nobody misses it, also if the first one had
+// read the tag of the old one.
+struct found_by_one : one_shard<found_by_one, 3> {
+    rl::atomic<int> found;
+
+    void before()
+    {
+        one_shard<found_by_one, 3>::before();
+        found($) = 0;
+    }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            if (find('k') == 2)
+                found.store(1, rl::memory_order_release);
+        } else if (i == 1) {
+            stripe st;
+            entry_list left = {NULL, NULL};
+            flight *forgotten = NULL;
+            bool removed;
+
+            (void)shard_remove_key(&sh, keyed_hash, "k", 1, 0, &removed, &st, &left, &forgotten);
+            RL_ASSERT(removed);
+            link(&fresh);
+        } else if (found.load(rl::memory_order_acquire) != 0) {
+            RL_ASSERT(find('k') == 2);
+            interesting++;
+        }
+    }
+};
+
 // Who misses a key that is removed does not find it by handle after that.
 struct missed : one_shard<missed, 2> {
     void thread(unsigned i)
@@ -607,6 +639,7 @@ struct inserted_beside_shrinking : resized<inserted_beside_shrinking, 2> {
 };
 
 LITMUS(litmus_part<peeked, 50000, 3>,
+       litmus_part<found_by_one, 50000, 2>,
        litmus_part<grown, 50000, 0, 1>,
        litmus_part<shrunk, 50000, 0, 1>,
        litmus_part<all_at_once, 100000, 0, 1>,
