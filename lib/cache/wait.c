@@ -49,7 +49,7 @@ static void push_free_locked(struct wait *x) REQUIRES(rank_waits)
 {
     x->busy = false;
     x->uses++;
-    if (x->uses >> USE_BITS != 0) /* not covered: after 2^40 waits */
+    if (x->uses >> USE_BITS != 0) /* after 2^40 waits */
         return;
     x->next = unused;
     unused = x;
@@ -87,10 +87,10 @@ static bool add_chunk(void)
         return false;
     acquire();
     added = chunks < CHUNKS;
-    if (added) /* not covered: always so, with less than 2^24 waits at once */
+    if (added) /* always so, with less than 2^24 waits at once */
         add_chunk_locked(fresh);
     release();
-    if (!added) /* not covered: never so, as above */
+    if (!added)
         mem_free(&mem_default, fresh, sizeof *fresh * CHUNK, _Alignof(struct wait));
     return added;
 }

@@ -55,13 +55,13 @@ static bool move_capacity(struct budget *b, size_t from, size_t to)
  */
 bool budget_raise(struct budget *b, size_t from, size_t to)
 {
-    bool room_first = PLANTED(budget_raise_room_first), raised;
+    bool raised;
 
     (void)atom_add_relaxed(&b->begun, (uint64_t)1);
-    if (room_first)
+    if (PLANTED(budget_raise_room_first))
         (void)atom_add_release(&b->room, (uint64_t)(to - from));
     raised = move_capacity(b, from, to);
-    if (raised && !room_first)
+    if (raised && !PLANTED(budget_raise_room_first))
         (void)atom_add_release(&b->room, (uint64_t)(to - from));
     (void)atom_add_release(&b->done, (uint64_t)1);
     return raised;
@@ -70,16 +70,16 @@ bool budget_raise(struct budget *b, size_t from, size_t to)
 /* For the same reason first the room, then the capacity.  Relaxed, what goes back: an operation on what was released. */
 bool budget_lower(struct budget *b, size_t from, size_t to, size_t taken)
 {
-    bool capacity_first = PLANTED(budget_lower_capacity_first), lowered;
+    bool lowered;
     uint64_t rest = from - to - taken;
 
     (void)atom_add_relaxed(&b->begun, (uint64_t)1);
-    if (!capacity_first)
+    if (!PLANTED(budget_lower_capacity_first))
         (void)atom_sub_release(&b->room, rest);
     lowered = move_capacity(b, from, to);
-    if (!lowered && !capacity_first)
+    if (!lowered && !PLANTED(budget_lower_capacity_first))
         (void)atom_add_relaxed(&b->room, rest);
-    if (lowered && capacity_first)
+    if (lowered && PLANTED(budget_lower_capacity_first))
         (void)atom_sub_release(&b->room, rest);
     (void)atom_add_release(&b->done, (uint64_t)1);
     return lowered;

@@ -393,6 +393,73 @@ START_TEST(begun_while_something_comes)
 }
 END_TEST
 
+static void limit_somehow(void *status)
+{
+    *(brim_status *)status = brim_kind_set_limits(c, &kinds[0], 0, CEILING);
+}
+
+/* The same, and all that there is is held: either it or the ceiling comes too late, and says so. */
+START_TEST(begun_while_all_is_held)
+{
+    unsigned refused = 0;
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        brim_status set = BRIM_OK, came;
+        struct other o = {.act = limit_somehow, .arg = &set, .outside = true};
+        brim_ref *r, *mine = NULL;
+
+        make();
+        ck_assert_int_eq(insert(1, 1, 95, &r), BRIM_OK);
+        o.cache = c;
+        other_begin(&o, after);
+        came = insert(2, 2, 15, &mine);
+        met = other_end(&o);
+        ck_assert(came == BRIM_OK || (came == BRIM_FULL && o.acted && set == BRIM_OK));
+        ck_assert(!o.acted || set == (kind_used(k[0]) > CEILING ? BRIM_FULL : BRIM_OK));
+        refused += came == BRIM_FULL;
+        brim_release(mine);
+        brim_release(r);
+        finish_on(c, &h);
+    }
+    ck_assert_uint_gt(refused, 0);
+}
+END_TEST
+
+static void make_it_less(void *r)
+{
+    ((value *)brim_ref_value(r))->cost = 5;
+    EXPECT(brim_ref_set_cost(r, 5) == BRIM_OK);
+    ((value *)brim_ref_value(r))->cost = 40;
+}
+
+/* The cost of one by two: what was reserved for the difference to the old one is not enough. */
+START_TEST(set_by_two)
+{
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        struct other o = {.act = make_it_less, .outside = true};
+        brim_ref *r;
+
+        make();
+        ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+        ck_assert_int_eq(insert(1, 1, 10, &r), BRIM_OK);
+        ((value *)brim_ref_value(r))->cost = 40;
+        o.cache = c;
+        o.arg = r;
+        other_begin(&o, after);
+        ck_assert_int_eq(brim_ref_set_cost(r, 40), BRIM_OK);
+        met = other_end(&o);
+        ck_assert(kind_used(k[0]) == 40 || (o.acted && kind_used(k[0]) == 5));
+        expect_sums(kind_used(k[0]), kind_used(k[0]));
+        ck_assert_int_eq(brim_ref_set_cost(r, 40), BRIM_OK);
+        brim_release(r);
+        finish_on(c, &h);
+    }
+}
+END_TEST
+
 static void look_at_used(void *most)
 {
     size_t used = kind_used(k[0]);
@@ -447,6 +514,8 @@ int main(void)
     tcase_add_test(tc, set_while_another_brings_the_kind);
     tcase_add_test(tc, begun_by_two);
     tcase_add_loop_test(tc, begun_while_something_comes, INSERTED, RECHARGED + 1);
+    tcase_add_test(tc, begun_while_all_is_held);
+    tcase_add_test(tc, set_by_two);
     tcase_add_test(tc, looked_at_while_a_cost_is_set);
 #endif
     return suite_run(tc);

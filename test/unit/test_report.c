@@ -141,6 +141,11 @@ START_TEST(thrashing)
     f.s.left[BRIM_EVICTED] = 3000; /* it is still filling */
     f.s.lock_waits = 0;
     silent(&f);
+    f.s.left[BRIM_EVICTED] = 50; /* too few to tell */
+    silent(&f);
+    f.s.left[BRIM_EVICTED] = 8000;
+    f.s.used = 100000; /* it has room */
+    silent(&f);
     f = healthy();
     f.s.loads = f.s.redundant_loads = 99; /* too few to tell */
     f.s.load_failures = 0;
@@ -225,6 +230,9 @@ START_TEST(memory_outside_the_capacity)
     f.s.left[BRIM_EVICTED] = 0;
     f.s.lock_waits = 0;
     says(&f, "the cache's own memory, 1300000 bytes, exceeds the 1100000 used by values of 55 on average");
+    f.s.overhead = 1100000; /* no more than the values */
+    silent(&f);
+    f.s.overhead = 1300000;
     f.charge_overhead = true;
     silent(&f);
     f.charge_overhead = false;
