@@ -82,6 +82,8 @@ START_TEST(begun_late_with_what_is_taken)
     memset(&l, 0, sizeof l);
     ck_assert(!limit_counts(&l));
     limit_join(&l, entry_costing(7));
+    expect(0, 0);
+    ck_assert(!(e.eviction & ENTRY_IN_LINKED));
     limit_adjust(&l, &e, 3, 0);
     limit_leave(&l, &e);
     expect(0, 0); /* nothing is counted yet */
