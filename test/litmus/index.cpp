@@ -180,8 +180,10 @@ struct found_by_one : one_shard<found_by_one, 3> {
     void thread(unsigned i)
     {
         if (i == 0) {
-            if (find('k') == 2)
+            if (find('k') == 2) {
                 found.store(1, rl::memory_order_release);
+                interesting++;
+            }
         } else if (i == 1) {
             stripe st;
             entry_list left = {NULL, NULL};
@@ -193,7 +195,6 @@ struct found_by_one : one_shard<found_by_one, 3> {
             link(&fresh);
         } else if (found.load(rl::memory_order_acquire) != 0) {
             RL_ASSERT(find('k') == 2);
-            interesting++;
         }
     }
 };
