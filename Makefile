@@ -50,7 +50,7 @@ TESTS_release = $(TESTS_outside)
 # In each variant what that has most to say about, for `make check'.
 TESTS_sampled_debug = $(UNIT_TESTS) $(FAULT_TESTS)
 TESTS_sampled_asan = $(TESTS_outside)
-TESTS_sampled_tsan := $(basename $(shell grep -lE 'crew_|worker_|pthread_create' $(TEST_SRC)))
+TESTS_sampled_tsan := $(filter-out %/test_eviction,$(basename $(shell grep -lE 'crew_|worker_|pthread_create' $(TEST_SRC))))
 TESTS_sampled_release = $(TESTS_outside)
 OBJCOPY ?= objcopy
 # Guarantees that must hold also where membarrier(2) is refused: linked with the faulty library, too.
@@ -646,7 +646,7 @@ export STRESS_SEED ?= 1
 HOURS ?= 0.5
 # What `check' has of what takes long; each target by itself has all of it.
 FAIR_SAMPLE := LITMUS_SCHEDULES=3000 PLANT_EVERY=8 FUZZ_SECONDS=3 REFUSED_MODES=2 SEQUENCES=500000 FUZZ_SEQUENCES=50000 \
-               TESTS_SAMPLED=yes MUTATION_SAMPLE=25 AGAIN_EVERY=5 LINEAR_OPERATIONS=1000000 STRESS_SECONDS=3
+               TESTS_SAMPLED=yes MUTATION_SAMPLE=15 AGAIN_EVERY=5 LINEAR_OPERATIONS=1000000 STRESS_SECONDS=3
 FAIR_SAMPLE += CPP_VARIANTS='gcc20 tsan17' EXAMPLES_IN='asan tsan' TILES_BROWSER=no
 export TRACES ?= ../shared/traces
 

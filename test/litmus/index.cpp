@@ -180,7 +180,7 @@ struct found_by_one : one_shard<found_by_one, 3> {
     void thread(unsigned i)
     {
         if (i == 0) {
-            if (find('k') == 2) {
+            if (find('k') == 2 || find('k') == 2) {
                 found.store(1, rl::memory_order_release);
                 interesting++;
             }
