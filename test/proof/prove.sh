@@ -30,7 +30,9 @@ HOURS=${HOURS:-0.5}
 proof=build/proof
 logs=$proof/logs
 mkdir -p "$proof/figures" "$proof/evidence" "$logs"
-commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
+# This page is written by it: that alone does not count as changed.
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+git diff --quiet HEAD -- . ':!docs/PROOF.md' 2>/dev/null || commit+=-dirty
 checks=test/support/run_checks.sh
 ask_make() { make -s --no-print-directory "print-$1"; }
 thousands() { printf "%'d" "$1" 2>/dev/null || echo "$1"; }
