@@ -616,7 +616,7 @@ uninstall: ## remove what `make install' with the same variables has installed
 	rm -f $(addprefix '$(DESTDIR)$(LIBDIR)'/,libbrim.a libbrim.so libbrim.so.0 libbrim.so.$(VERSION) pkgconfig/brim.pc) \
 	    $(addprefix '$(DESTDIR)$(INCLUDEDIR)'/,$(HEADERS)) \
 	    $(foreach p,brim-bench brim-render brim-top,'$(DESTDIR)$(BINDIR)'/$p '$(DESTDIR)$(COMPLETIONDIR)'/$p) \
-	    $(foreach m,man1/brim-*.1 man3/brim*.3 man7/brim*.7,'$(DESTDIR)$(MANDIR)'/$m)
+	    $(foreach m,man1/brim-*.1 man3/brim*.3 man3/BRIM_*.3 man7/brim*.7,'$(DESTDIR)$(MANDIR)'/$m)
 	rm -rf '$(DESTDIR)$(CMAKEDIR)'
 	$(if $(DESTDIR),,-@$(LDCONFIG) 2>/dev/null || true)
 

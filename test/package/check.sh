@@ -284,7 +284,7 @@ part_programs() {
     local program
     make -s --no-print-directory -j2 install
     for program in $(make -s --no-print-directory print-PROGRAMS_HERE); do
-        "$PREFIX/bin/$program" --version | grep -qx "$program $version" || fail "$program tells another version"
+        "$PREFIX/bin/$program" --version | grep -qx "$program (Brim) $version" || fail "$program tells another version"
     done
     make -s --no-print-directory uninstall
     [ -z "$(files "$PREFIX")" ] || fail "uninstall left: $(files "$PREFIX")"
@@ -308,7 +308,7 @@ END
     PKG_CONFIG_PATH=$root/usr/lib/$many/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root run_block program-shared "$work/program"
     says "$work/program/program"
     needs "$work/program/program" "$root/usr/lib/$many/libbrim.so.0"
-    [ "$("$root/usr/bin/brim-bench" --version)" = "brim-bench $version" ] || fail 'brim-bench tells another version'
+    [ "$("$root/usr/bin/brim-bench" --version)" = "brim-bench (Brim) $version" ] || fail 'brim-bench tells another version'
 }
 
 "part_$1"
