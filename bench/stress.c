@@ -375,7 +375,8 @@ static bool run_soak(const struct options *o, const struct shapes *shapes, struc
     flat_begin(&flat, "many_caches", o->seconds / 2);
     run_rounds(o, shapes, t, c, o->seconds / 2, &flat);
     const bool many = flat_end(&flat, memory);
-    const double left = o->seconds - elapsed(c);
+    /* Rounds of shapes have a least length: of a short soak they may take all the time. */
+    const double rest = o->seconds - elapsed(c), left = rest > o->seconds / 4 ? rest : o->seconds / 4;
     flat_begin(&flat, "one_cache", left);
     run_phase(o, everything.at[0], t, c, left, LONG_BOUTS);
     const bool one = flat_end(&flat, memory);
