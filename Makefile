@@ -47,7 +47,8 @@ TESTS_debug = $(TESTS)
 TESTS_asan = $(TESTS)
 TESTS_tsan = $(TESTS)
 TESTS_release = $(TESTS_outside)
-# In each variant what that has most to say about, for `make check'.
+# In each variant what that has most to say about, for `make check': ThreadSanitizer about threads, of which test_eviction
+# has few and much else.
 TESTS_sampled_debug = $(UNIT_TESTS) $(FAULT_TESTS)
 TESTS_sampled_asan = $(TESTS_outside)
 TESTS_sampled_tsan := $(filter-out %/test_eviction,$(basename $(shell grep -lE 'crew_|worker_|pthread_create' $(TEST_SRC))))

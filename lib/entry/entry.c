@@ -36,7 +36,7 @@ void entry_init(struct entry *e, const void *key, size_t key_len, void *value, s
 
 void entry_publish(struct entry *e, unsigned refs, unsigned keys)
 {
-    /* Relaxed: its address and tag in the index, which make it visible, are stored with release. */
+    /* Relaxed: its address in the index, which makes it visible, is stored with release. */
     atom_store_relaxed(&e->state, STATE_LINKED + (refs + 1) * STATE_REF + keys * STATE_KEY);
 }
 

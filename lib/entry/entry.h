@@ -286,7 +286,7 @@ static inline unsigned entry_try_hold(struct entry *e)
     if (unlikely(!(s & STATE_LINKED)))
         return 0;
     /*
-     * Relaxed: this receives nothing.  Key, value and cost came with the index's tag, or with the count that the
+     * Relaxed: this receives nothing.  Key, value and cost came with its address, or with the count that the
      * caller has (edge publish).  Must become acquire if memory is ever reused within a section.
      */
     s = atom_add_relaxed(&e->state, STATE_REF);
