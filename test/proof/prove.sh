@@ -10,7 +10,7 @@
 # TSAN_OPERATIONS  by 16 threads under ThreadSanitizer (32,000,000)
 # OPERATIONS       checked for linearizability (30,000,000)
 # SEQUENCES        of operations without sanitizers (1,000,000,000), beside FUZZ_SECONDS (3,600) of each fuzzer
-# SEQUENCES_JSON   what an earlier run of build/sequences/sequences wrote: it stands for them
+# SEQUENCES_JSON   what earlier runs of build/sequences/sequences wrote, files between blanks: they stand for them
 # STRESS_SECONDS   of stress by 16 threads, under each sanitizer (600)
 # HOURS            of soak (0.5)
 set -uo pipefail
@@ -211,17 +211,25 @@ fuzzed() {
     return "$status"
 }
 
+# What runs of build/sequences/sequences wrote, as one; wrong if two of them had the same sequences.
+sum_of_runs() {
+    jq -s 'sort_by(.first) | {
+        wrong: (any(.[]; .wrong) or any(range(1; length) as $i | .[$i - 1].first + .[$i - 1].sequences > .[$i].first; .)),
+        sequences: (map(.sequences) | add), steps: (map(.steps) | add), from: map("\(.first) on") | join(", ")}' "$@"
+}
+
 # SEED 2 has those that come after SEED 1's.  Sets sequences and summary.
 native_sequences() {
-    local status=0 json=${SEQUENCES_JSON:-$logs/sequences.json} first=$(((SEED - 1) * SEQUENCES + 1))
+    local status=0 sum first=$(((SEED - 1) * SEQUENCES + 1)) files
+    read -ra files <<<"${SEQUENCES_JSON:-$logs/sequences.json}"
     if [ -z "${SEQUENCES_JSON:-}" ]; then
         make -s --no-print-directory -j"$(nproc)" build/sequences/sequences >"$logs/sequences.log" 2>&1 || status=1
-        build/sequences/sequences --processes "$(nproc)" --json "$json" "$SEQUENCES" "$first" >>"$logs/sequences.log" 2>&1 || status=1
+        build/sequences/sequences --processes "$(nproc)" --json "${files[0]}" "$SEQUENCES" "$first" >>"$logs/sequences.log" 2>&1 || status=1
     fi
-    [ "$(jq -r .wrong "$json" 2>/dev/null)" = false ] || status=1
-    sequences=$(jq -r .sequences "$json" 2>/dev/null || echo 0)
-    summary="$(thousands "$sequences") sequences of $(jq -r '.steps / .sequences * 10 | round / 10' "$json" 2>/dev/null || echo 0) operations"
-    evidence sequences "$([ $status -eq 0 ] && echo passed || echo failed)" "$summary" "$(jq -r '"from \(.first) on"' "$json" 2>/dev/null)"
+    sum=$(sum_of_runs "${files[@]}") && [ "$(jq -r .wrong <<<"$sum")" = false ] || status=1
+    sequences=$(jq -r '.sequences // 0' <<<"${sum:-{\}}")
+    summary="$(thousands "$sequences") sequences of $(jq -r '.steps / .sequences * 10 | round / 10' <<<"$sum" 2>/dev/null || echo 0) operations"
+    evidence sequences "$([ $status -eq 0 ] && echo passed || echo failed)" "$summary" "$(jq -r '"from \(.from)"' <<<"$sum" 2>/dev/null)"
     return "$status"
 }
 
