@@ -553,7 +553,7 @@ static void destroy_entry(const void *key, size_t len, void *value, size_t cost,
           (unsigned long long)i->id);
     if (i->kind == QUEUED && !m.queue_dropped) {
         AGREE(m.collecting && (i->queued || i->due), "destroyed outside its queue");
-        AGREE(i->queue_turn == 0 || i->queue_turn > m.collected, "collected out of turn");
+        AGREE(i->queue_turn == 0 || i->queue_turn >= m.collected, "collected out of turn");
         m.collected = i->queue_turn != 0 ? i->queue_turn : m.collected;
     }
     AGREE((key != NULL) == (model_kinds[i->kind]->destroy_entry != NULL && i->key >= 0), "key bytes");
@@ -732,7 +732,7 @@ static bool still_due(struct item *i)
         return true;
     if (i->kind == QUEUED && !m.queue_dropped) {
         CHANGE(i, i->queued = true);
-        i->queue_turn = c->borrow ? 0 : ++m.queue_turns;
+        i->queue_turn = c->borrow ? 0 : m.walking ? m.queue_turns : ++m.queue_turns;
         return false;
     }
     AGREE(false, "item %llu left, is not held, and not destroyed", (unsigned long long)i->id);
@@ -744,6 +744,8 @@ static void check_due(void)
     struct item *i = m.due, *next, *ordered = NULL, **keep = &m.due;
 
     m.due = NULL;
+    /* All of a walk have one turn: it still holds what it removes while that removal sweeps what is stale. */
+    m.queue_turns += m.walking;
     for (; i != NULL; i = next) { /* in the order in which they left */
         next = i->next;
         i->next = ordered;
