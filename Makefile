@@ -544,6 +544,10 @@ endef
 $(foreach v,$(ALL_VARIANTS),$(eval $(call tiles_rules,$v)))
 -include $(wildcard build/*/obj/$(TILES_DIR)/*.d)
 
+# Beside the others, for it is not installed.
+build/tiles/man1/brim-tiles.1: build/release/brim-tiles $(REFERENCE)
+	python3 -B docs/reference/man.py programs build/tiles $<
+
 .PHONY: tiles tiles-run strict-tiles
 tiles: ## build the tile server and test it, in a browser too where chromium and its driver are there
 	@$(SET_UP) check tiles

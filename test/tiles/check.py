@@ -6,6 +6,7 @@ nobody waits for any more, forgets the tiles of a document that is read again, k
 """
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import tempfile
 import threading
 import zlib
 
-from server import Failed, Server, environment, expect, run_all, wait_until
+from server import PATIENCE, Failed, Server, environment, expect, run_all, wait_until
 
 PROGRAM = sys.argv[1]
 SCRATCH = tempfile.TemporaryDirectory()
@@ -231,17 +232,44 @@ def it_ends_clean():
                 connection.close()
 
 
+def json_has_standard_output_alone():
+    with subprocess.Popen([PROGRAM, "--port", "0", "--json", "-", svg("red.svg", "#f00")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        expect(process.stderr.readline().startswith("http://127.0.0.1:"), "it does not say where it listens")
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE)
+        expect(json.loads(out)["tiles"]["drawn"]["count"] == 0 and "tiles drawn" in err, f"{out} {err}")
+
+
+def progress_is_told_to_a_terminal():
+    """To others it is not: Server expects that nothing comes."""
+    master, slave = pty.openpty()
+    with Server(PROGRAM, svg("red.svg", "#f00"), stderr=slave) as s:
+        os.close(slave)
+        s.ask("/tile/0/0/0.png")
+        s.ask("/tile/0/0/0.png")
+        shown = b""
+        while b"2 tiles, 50 % hits; 0 wait; 0 of 16384 KiB used" not in shown:
+            expect(len(shown) < 10000, f"no such line: {shown}")
+            shown += os.read(master, 1000)
+        s.end()
+    shown = os.read(master, 1000)
+    expect(shown.endswith(b"\r\x1b[K"), f"the line stays: {shown}")
+    os.close(master)
+
+
 def options_are_checked():
     def run(*arguments):
         return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60, env=environment())
     for arguments in (["--port", "65536"], ["--port", "x"], ["--port", ""], ["--port", "-1"], ["--capacity", "0"],
                       ["--capacity", "1T"], ["--capacity", "99999999999999999999"], ["--threads", "0"],
                       ["--threads", "257"], ["--threads", "2K"], ["--nonsense"], ["--port"], ["a.svg", "b.svg"],
-                      ["/nowhere.svg"], ["/dev/null"], ["--json", "/nowhere/x.json"]):
+                      ["/nowhere.svg"], ["/dev/null"], ["--json", "/nowhere/x.json"], ["-x"], ["-t"], ["--json=", "a.svg"]):
         result = run(*arguments)
-        expect(result.returncode == 2 and not result.stdout and result.stderr, f"{arguments}: {result}")
+        expect(result.returncode == 2 and not result.stdout and re.fullmatch(r"brim-tiles: .+\n", result.stderr),
+               f"{arguments}: {result}")
     result = run("--version")
-    expect(result.returncode == 0 and re.fullmatch(r"brim-tiles \d+\.\d+\.\d+\n", result.stdout), f"{result}")
+    expect(result.returncode == 0 and re.fullmatch(r"brim-tiles \(Brim\) \d+\.\d+\.\d+\n", result.stdout), f"{result}")
     result = run("--help")
     expect(result.returncode == 0 and result.stdout.startswith("Usage: ") and
            all(len(row) <= 80 for row in result.stdout.splitlines()), f"{result}")
@@ -252,4 +280,5 @@ def options_are_checked():
 
 run_all([tiles_are_right_and_hit, what_is_not_square_is_centred, the_map_is_built_in, bad_addresses_are_not_found,
          many_who_ask_share_one_drawing, what_nobody_waits_for_is_given_up, a_reload_invalidates,
-         reloads_and_requests_at_once, the_capacity_holds, statistics_are_told, it_ends_clean, options_are_checked])
+         reloads_and_requests_at_once, the_capacity_holds, statistics_are_told, it_ends_clean,
+         json_has_standard_output_alone, progress_is_told_to_a_terminal, options_are_checked])

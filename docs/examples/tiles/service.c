@@ -363,6 +363,15 @@ bool service_stats(struct service *s, FILE *f, brim_format format) {
     return ferror(f) == 0;
 }
 
+void service_progress(struct service *s, char *text, size_t size) {
+    struct numbers n = read_numbers(s);
+    uint64_t all = n.answers[HIT] + n.answers[SHARED] + n.answers[DRAWN];
+
+    snprintf(text, size, "%" PRIu64 " tiles, %" PRIu64 " %% hits; %" PRIu64 " wait; %zu of %zu KiB used", all,
+             all != 0 ? 100 * n.answers[HIT] / all : 0, n.waiting, brim_used(s->cache) >> 10,
+             brim_capacity(s->cache) >> 10);
+}
+
 static enum MHD_Result send_stats(struct service *s, struct MHD_Connection *c, brim_format format,
                                   const char *type) {
     char *text = NULL;
