@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* brim-tiles: a map, or any SVG, in tiles over HTTP, with Brim between those who ask and those who draw. */
+/* brim-tiles: a map, or any SVG or page of a PDF, in tiles over HTTP, with Brim between those who ask and those who draw. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,12 +17,14 @@
 
 enum { MAX_THREADS = 256 };
 
-static const char HELP[] = "Usage: brim-tiles [OPTION]... [FILE.svg]\n"
-                           "Serves FILE, or a map of the world, as tiles of 256 by 256 pixels at\n"
-                           "/tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine only.\n"
+static const char HELP[] = "Usage: brim-tiles [OPTION]... [FILE]\n"
+                           "Serves FILE, an SVG or PDF, or else a map of the world, as tiles of 256 by 256\n"
+                           "pixels at /tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine\n"
+                           "only.\n"
                            "Statistics are at /stats, for Prometheus, and at /stats.json.  SIGHUP, or POST\n"
                            "to /reload, reads FILE again; SIGINT and SIGTERM end it.\n"
                            "\n"
+                           "  -P, --page N          of a PDF (default 1)\n"
                            "  -p, --port N          where to listen; 0: any that is free (default 8080)\n"
                            "  -c, --capacity BYTES  of the cache; K, M and G may follow (default 16M)\n"
                            "  -t, --threads N       that draw, 1 to 256 (default: the cores)\n"
@@ -84,20 +87,24 @@ static _Noreturn void refuse(const char *argument) {
 }
 
 static struct options parse(int argc, char **argv) {
-    static const struct option all[] = {{"port", required_argument, NULL, 'p'},
+    static const struct option all[] = {{"page", required_argument, NULL, 'P'},
+                                        {"port", required_argument, NULL, 'p'},
                                         {"capacity", required_argument, NULL, 'c'},
                                         {"threads", required_argument, NULL, 't'},
                                         {"json", required_argument, NULL, 'j'},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
                                         {NULL, 0, NULL, 0}};
-    struct options o = {.port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
+    struct options o = {.page = 1, .port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
     char version[64];
     int c;
 
     opterr = 0;
-    while ((c = getopt_long(argc, argv, ":p:c:t:j:hV", all, NULL)) != -1)
+    while ((c = getopt_long(argc, argv, ":P:p:c:t:j:hV", all, NULL)) != -1)
         switch (c) {
+        case 'P':
+            o.page = (int)parse_number("--page", optarg, 1, INT_MAX, false);
+            break;
         case 'p':
             o.port = (uint16_t)parse_number("--port", optarg, 0, UINT16_MAX, false);
             break;

@@ -39,6 +39,7 @@ struct service {
     pthread_mutex_t mutex; /* of document */
     struct document *document;
     const char *path;
+    int page;
     struct pool *pool;
     struct watch *watch;
     struct MHD_Daemon *daemon;
@@ -93,7 +94,7 @@ static struct document *current_document(void *arg) {
 /* First the new document, then the invalidation: a load claimed after it draws the new one, and none before
  * is found. */
 bool service_reload(struct service *s, char *why, size_t why_size) {
-    struct document *old, *d = document_read(s->path, why, why_size);
+    struct document *old, *d = document_read(s->path, s->page, why, why_size);
 
     if (d == NULL)
         return false;
@@ -513,7 +514,8 @@ struct service *service_start(const struct options *options, char *why, size_t w
     }
     pthread_mutex_init(&s->mutex, NULL);
     s->path = options->path;
-    s->document = document_read(s->path, why, why_size);
+    s->page = options->page;
+    s->document = document_read(s->path, s->page, why, why_size);
     if (s->document == NULL) {
         *bad_input = true;
         service_free(s);

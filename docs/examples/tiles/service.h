@@ -11,6 +11,7 @@
 
 struct options {
     const char *path; /* of the document; NULL: the built-in map */
+    int page;         /* of a PDF; 1 for all else */
     const char *json; /* where the statistics go in the end, too; NULL: nowhere */
     size_t capacity;
     unsigned threads;
