@@ -528,13 +528,17 @@ examples: ## build and run docs/examples, also under sanitizers, and compare wha
 TILES_DIR := docs/examples/tiles
 TILES_SRC := $(sort $(wildcard $(TILES_DIR)/*.c))
 TILES_FILES := world.svg page.html
-$(eval $(call lazy,TILES_CFLAGS,pkg-config --cflags librsvg-2.0 libmicrohttpd))
-$(eval $(call lazy,TILES_LIBS,pkg-config --libs librsvg-2.0 libmicrohttpd))
+# PDF where poppler is there, and not with NO_PDF=1.
+$(eval $(call lazy,TILES_PDF,$(if $(NO_PDF),,pkg-config --exists poppler-glib 2>/dev/null && echo poppler-glib || )true))
+$(eval $(call lazy,TILES_CFLAGS,pkg-config --cflags librsvg-2.0 libmicrohttpd $$(TILES_PDF)))
+$(eval $(call lazy,TILES_LIBS,pkg-config --libs librsvg-2.0 libmicrohttpd $$(TILES_PDF)))
 # $(call tiles_rules,VARIANT)
 define tiles_rules
-build/$1/obj/$(TILES_DIR)/%.o: $(TILES_DIR)/%.c build/$1/flags
+build/$1/obj/$(TILES_DIR)/flags: FORCE
+	$$(call remember,$$(TILES_CFLAGS))
+build/$1/obj/$(TILES_DIR)/%.o: $(TILES_DIR)/%.c build/$1/flags build/$1/obj/$(TILES_DIR)/flags
 	@mkdir -p $$(@D)
-	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) -Iinclude $$(TILES_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(CC_$1) $(STANDARD) $(WARNINGS) $(FLAGS_$1) -Iinclude $$(if $$(TILES_PDF),-DTILES_PDF) $$(TILES_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
 build/$1/obj/$(TILES_DIR)/files.o: $(TILES_FILES:%=$(TILES_DIR)/%)
 	@mkdir -p $$(@D)
 	cd $(TILES_DIR) && $$(LD) -r -b binary -z noexecstack -o $(CURDIR)/$$@ $(TILES_FILES)
@@ -543,6 +547,10 @@ build/$1/brim-tiles: $(TILES_SRC:%.c=build/$1/obj/%.o) build/$1/obj/$(TILES_DIR)
 endef
 $(foreach v,$(ALL_VARIANTS),$(eval $(call tiles_rules,$v)))
 -include $(wildcard build/*/obj/$(TILES_DIR)/*.d)
+
+# Beside the others, for it is not installed.
+build/tiles/man1/brim-tiles.1: build/release/brim-tiles $(REFERENCE)
+	python3 -B docs/reference/man.py programs build/tiles $<
 
 .PHONY: tiles tiles-run strict-tiles
 tiles: ## build the tile server and test it, in a browser too where chromium and its driver are there
@@ -556,7 +564,8 @@ tiles-run: ## build the tile server and start it, at http://127.0.0.1:8080/
 
 strict-tiles:
 	for cc in $(STRICT_CC_gcc) $(STRICT_CC_clang); do for source in $(TILES_SRC); do \
-	    $$cc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only -Iinclude $(TILES_CFLAGS) $$source || exit 1; done; done
+	    $$cc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only -Iinclude $(if $(TILES_PDF),-DTILES_PDF) $(TILES_CFLAGS) \
+	    $$source || exit 1; done; done
 
 # ---- Installation -------------------------------------------------------------------------------------------
 

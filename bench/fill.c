@@ -48,7 +48,8 @@ static size_t count_entries(const struct peer *peer, struct worker *w, size_t en
 /* ${grown} bytes while ${f->count} entries came, and ${gone} values of ${value_bytes} went. */
 static double per_entry(const struct filled *f, size_t before, size_t after, size_t gone, size_t value_bytes)
 {
-    if (f->count < worth_entries || before == MEMORY_UNKNOWN || after == MEMORY_UNKNOWN || after + gone * value_bytes <= before)
+    if (f->count < worth_entries || before == MEMORY_UNKNOWN || after == MEMORY_UNKNOWN ||
+        after + gone * value_bytes <= before)
         return -1;
     const double grown = (double)(after + gone * value_bytes) - (double)before;
     return grown / (double)f->count - (double)BENCH_KEY_BYTES;

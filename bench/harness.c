@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-/* ---- Rounds --------------------------------------------------------------------------------------------------------- */
+/* ---- Rounds ---------------------------------------------------------------------------------------------------- */
 
 static void pass_time(const struct run *run, double seconds, double done_before)
 {
@@ -52,7 +52,8 @@ static void measure(struct run *run, struct crew *crew)
 static void work(struct run *run)
 {
     struct crew *crew = crew_new(run->options->threads, &run->size, run->workload->theta);
-    const struct turn turn = {run->filled.peer, run->workload, crew_workers(crew, run->filled.peer, run->filled.cache)};
+    const struct turn turn = {run->filled.peer, run->workload,
+                              crew_workers(crew, run->filled.peer, run->filled.cache)};
     crew_start(crew, &turn);
     measure(run, crew);
     crew_stop(crew);

@@ -7,7 +7,11 @@
 extern "C" {
 #endif
 
-enum { LATENCY_STEP_BITS = 5, LATENCY_STEPS = 1 << LATENCY_STEP_BITS, LATENCY_BUCKETS = (64 - LATENCY_STEP_BITS + 1) * LATENCY_STEPS };
+enum {
+    LATENCY_STEP_BITS = 5,
+    LATENCY_STEPS = 1 << LATENCY_STEP_BITS,
+    LATENCY_BUCKETS = (64 - LATENCY_STEP_BITS + 1) * LATENCY_STEPS
+};
 
 struct latency {
     uint64_t count, max;

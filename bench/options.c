@@ -135,7 +135,8 @@ uint64_t options_number(const char *option, const char *text, uint64_t min, uint
     if (end == NULL || *end != '\0')
         bench_fail("--%s: '%s' is not a number", option, text);
     if (errno == ERANGE || n < min || n > max)
-        bench_fail("--%s: %s is not between %llu and %llu", option, text, (unsigned long long)min, (unsigned long long)max);
+        bench_fail("--%s: %s is not between %llu and %llu", option, text, (unsigned long long)min,
+                   (unsigned long long)max);
     return n;
 }
 
@@ -254,8 +255,10 @@ static enum bench_command parse_command(const char *name)
     bench_fail("unknown command '%s': run, peers, stress or replay (see --help)", name);
 }
 
-static const struct option *const tables[] = {
-    [BENCH_RUN] = run_options, [BENCH_PEERS] = peers_options, [BENCH_STRESS] = stress_options, [BENCH_REPLAY] = replay_options};
+static const struct option *const tables[] = {[BENCH_RUN] = run_options,
+                                              [BENCH_PEERS] = peers_options,
+                                              [BENCH_STRESS] = stress_options,
+                                              [BENCH_REPLAY] = replay_options};
 
 void options_parse(struct options *o, int argc, char **argv)
 {

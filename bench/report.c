@@ -34,8 +34,10 @@ static void warn_about_build(void)
 #ifdef BENCH_SANITIZED
     fputs("brim-bench: WARNING: built with a sanitizer; the figures mean little\n", stderr);
 #endif
-    if (strcasestr(version, "assert") != NULL || strcasestr(version, "debug") != NULL || strcasestr(version, "check") != NULL)
-        fprintf(stderr, "brim-bench: WARNING: the library is a checking build (%s); the figures mean little\n", version);
+    if (strcasestr(version, "assert") != NULL || strcasestr(version, "debug") != NULL ||
+        strcasestr(version, "check") != NULL)
+        fprintf(stderr, "brim-bench: WARNING: the library is a checking build (%s); the figures mean little\n",
+                version);
 }
 
 void report_build(void)
@@ -110,7 +112,8 @@ void report_json_probe(const char *path)
 
 static bool dump_text(json_t *object, FILE *f)
 {
-    const bool written = json_dumpf(object, f, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', f) != EOF;
+    const bool written = json_dumpf(object, f, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0 &&
+                         fputc('\n', f) != EOF;
     return (fclose(f) == 0) && written;
 }
 

@@ -46,7 +46,7 @@ static double elapsed(const struct clockwork *c)
     return (double)(latency_now() - c->began) * 1e-9;
 }
 
-/* ---- A phase --------------------------------------------------------------------------------------------------------- */
+/* ---- A phase --------------------------------------------------------------------------------------------------- */
 
 static size_t clamp(size_t n, size_t min, size_t max)
 {
@@ -137,7 +137,7 @@ static struct phase *new_phase(const struct options *o, const struct shape *shap
     return p;
 }
 
-/* ---- Bouts ----------------------------------------------------------------------------------------------------------- */
+/* ---- Bouts ----------------------------------------------------------------------------------------------------- */
 
 static void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 {
@@ -282,7 +282,8 @@ static void end_watched(struct phase *p)
         stress_violation(p, "G4: nobody has compared what is used with the capacity");
 }
 
-static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c, double seconds, int bouts)
+static void run_phase(const struct options *o, const struct shape *shape, struct totals *t, const struct clockwork *c,
+                      double seconds, int bouts)
 {
     struct phase *p = new_phase(o, shape, t->phases);
     publish_add(p->cache);
@@ -300,14 +301,16 @@ static void run_phase(const struct options *o, const struct shape *shape, struct
         memory_give_back();
 }
 
-/* ---- The result ------------------------------------------------------------------------------------------------------- */
+/* ---- The result ------------------------------------------------------------------------------------------------ */
 
 static void print_result(const struct options *o, const struct totals *t)
 {
     printf("phases          %u, threads started %" PRIu64 "\n", t->phases, t->started);
-    printf("operations      %" PRIu64 ", hits %" PRIu64 ", announced %" PRIu64 "\n", t->operations, t->hits, t->announced);
+    printf("operations      %" PRIu64 ", hits %" PRIu64 ", announced %" PRIu64 "\n", t->operations, t->hits,
+           t->announced);
     printf("values          %" PRIu64 " made, %" PRIu64 " destroyed\n", t->created, t->destroyed);
-    printf("used            at most %zu, alive %zu, capacity %zu, compared %" PRIu64 " times\n", t->max_used, t->max_alive, t->capacity, t->watched);
+    printf("used            at most %zu, alive %zu, capacity %zu, compared %" PRIu64 " times\n", t->max_used,
+           t->max_alive, t->capacity, t->watched);
     events_print(&t->events);
     printf("violations      %" PRIu64 " (seed %" PRIu64 ")\n", stress_violations(), o->seed);
     fflush(stdout);
@@ -335,7 +338,7 @@ static void write_json(const struct options *o, const struct totals *t, json_t *
     report_json_write(o->json, j);
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------------------ */
+/* ---- The whole ------------------------------------------------------------------------------------------------- */
 
 static double length_of(const struct shapes *shapes, const struct shape *shape, double seconds)
 {
@@ -344,7 +347,8 @@ static double length_of(const struct shapes *shapes, const struct shape *shape, 
 }
 
 /* All shapes in turn until the time is up. */
-static void run_in_turn(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c)
+static void run_in_turn(const struct options *o, const struct shapes *shapes, struct totals *t,
+                        const struct clockwork *c)
 {
     do {
         const struct shape *shape = shapes->at[t->phases % shapes->count];
@@ -354,8 +358,8 @@ static void run_in_turn(const struct options *o, const struct shapes *shapes, st
 }
 
 /* As many rounds of all shapes in each quarter, so that like is compared with like; of two minutes at most. */
-static void run_rounds(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c,
-                       double seconds, struct flat *flat)
+static void run_rounds(const struct options *o, const struct shapes *shapes, struct totals *t,
+                       const struct clockwork *c, double seconds, struct flat *flat)
 {
     const int in_quarter = seconds < 8 * 120 ? 2 : (int)(seconds / 4 / 120) + 1;
     for (int round = 0; round < 4 * in_quarter; round++) {
@@ -366,7 +370,8 @@ static void run_rounds(const struct options *o, const struct shapes *shapes, str
 }
 
 /* A leak may be of what goes with its cache: so one cache lives as long as all others together. */
-static bool run_soak(const struct options *o, const struct shapes *shapes, struct totals *t, const struct clockwork *c, json_t *memory)
+static bool run_soak(const struct options *o, const struct shapes *shapes, struct totals *t,
+                     const struct clockwork *c, json_t *memory)
 {
     struct shapes everything;
     struct flat flat;
@@ -391,7 +396,8 @@ int stress_run(const struct options *o)
     struct totals t = {0};
     json_t *memory = json_object();
     bool flat = true;
-    printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds, o->seed);
+    printf("stress of brim %s: %u threads, %g s, seed %" PRIu64 "\n", brim_version(), o->threads, o->seconds,
+           o->seed);
     fflush(stdout);
     stress_watchdog_start(o->seed);
     progress_begin("stress", o->seconds);
@@ -403,5 +409,6 @@ int stress_run(const struct options *o)
     t.missing = o->seconds >= long_enough ? events_missing(&t.events) : 0;
     print_result(o, &t);
     write_json(o, &t, memory);
-    return stress_violations() != 0 || t.missing != 0 || t.created != t.destroyed || !flat ? EXIT_WRONG : EXIT_SUCCESS;
+    return stress_violations() != 0 || t.missing != 0 || t.created != t.destroyed || !flat ? EXIT_WRONG
+                                                                                           : EXIT_SUCCESS;
 }

@@ -39,7 +39,8 @@ static struct stress_group *pick_group(struct lane *l)
 {
     const struct phase *p = l->phase;
     struct stress_group *closed = rng_below(&l->rng, 16) == 0 ? atomic_load(&p->last_closed) : NULL;
-    return closed != NULL ? closed : atomic_load_explicit(&p->active[rng_below(&l->rng, GROUPS)], memory_order_acquire);
+    return closed != NULL ? closed
+                          : atomic_load_explicit(&p->active[rng_below(&l->rng, GROUPS)], memory_order_acquire);
 }
 
 struct fate fate_pick(struct lane *l)
@@ -94,7 +95,8 @@ void moment_check(struct phase *p, const struct moment *m, const struct value *v
 {
     const uint64_t expires = atomic_load_explicit(&v->expires, memory_order_relaxed);
     if (expires < m->clock)
-        stress_violation(p, "value %" PRIu64 " is found at %" PRIu64 " though it expired at %" PRIu64, v->serial, m->clock, expires);
+        stress_violation(p, "value %" PRIu64 " is found at %" PRIu64 " though it expired at %" PRIu64, v->serial,
+                         m->clock, expires);
     if (moment_is_after_group(m, v))
         stress_violation(p, "value %" PRIu64 " is found though its group was invalidated before", v->serial);
     if (expires != NEVER)

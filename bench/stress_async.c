@@ -116,11 +116,13 @@ static void keep_wait(struct lane *l, brim_wait *wait, struct asked *a, bool bri
         cancel(l->phase, w);
 }
 
-static void check_answer(struct lane *l, struct claim *c, brim_status status, brim_ref *ref, int reason, const struct moment *before)
+static void check_answer(struct lane *l, struct claim *c, brim_status status, brim_ref *ref, int reason,
+                         const struct moment *before)
 {
     struct making m = {.phase = l->phase, .rng = &l->rng, .id = c->id};
     if ((c->load != NULL) != (status == BRIM_CLAIMED))
-        stress_violation(l->phase, "an asynchronous claim is %s and gives %s", brim_strerror(status), c->load != NULL ? "a load" : "no load");
+        stress_violation(l->phase, "an asynchronous claim is %s and gives %s", brim_strerror(status),
+                         c->load != NULL ? "a load" : "no load");
     if (status == BRIM_CLAIMED) {
         claim_begin(l->phase, c);
         claim_settle(l, c);
@@ -151,9 +153,11 @@ void use_claim_async(struct lane *l)
     fate_into(&c.fate, &e);
     o.entry = &e;
     o.reason = &reason;
-    const brim_status status = brim_claim_async(p->cache, key.data, key.len, &o, on_done, a, &ref, &c.load, kept ? &wait : NULL);
+    const brim_status status =
+        brim_claim_async(p->cache, key.data, key.len, &o, on_done, a, &ref, &c.load, kept ? &wait : NULL);
     if ((wait != NULL) != (kept && status == BRIM_PENDING))
-        stress_violation(p, "an asynchronous claim is %s and gives %s", brim_strerror(status), wait != NULL ? "a wait" : "no wait");
+        stress_violation(p, "an asynchronous claim is %s and gives %s", brim_strerror(status),
+                         wait != NULL ? "a wait" : "no wait");
     if (status == BRIM_PENDING)
         phase_event(p, EVENT_ASYNC_PENDING);
     else

@@ -55,7 +55,8 @@ void use_look(struct lane *l)
     brim_stats stats;
     brim_stats_get(p->cache, &stats);
     if (stats.capacity > p->capacity || stats.capacity < p->min_capacity)
-        stress_violation(p, "statistics say capacity %zu, set was %zu to %zu", stats.capacity, p->min_capacity, p->capacity);
+        stress_violation(p, "statistics say capacity %zu, set was %zu to %zu", stats.capacity, p->min_capacity,
+                         p->capacity);
     if (l->nesting > 0 && stats.sections == 0)
         stress_violation(p, "statistics say no section, one is open");
     brim_stats_get_sized(p->cache, &p->kinds[rng_below(&l->rng, KINDS)], &stats, sizeof stats);

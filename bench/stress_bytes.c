@@ -32,13 +32,15 @@ static void note_result(struct lane *l, const struct insertion *in, brim_status 
 {
     struct phase *p = l->phase;
     const bool canceled = status == BRIM_CANCELED && in->fate.group != NULL;
-    if (status != BRIM_OK && status != BRIM_EXISTS && status != BRIM_FULL && status != BRIM_NOMEM && status != BRIM_TOO_BIG && !canceled)
+    if (status != BRIM_OK && status != BRIM_EXISTS && status != BRIM_FULL && status != BRIM_NOMEM &&
+        status != BRIM_TOO_BIG && !canceled)
         stress_violation(p, "an insert is %s", brim_strerror(status));
     fate_check_insert(p, &in->fate, status);
     if (status == BRIM_TOO_BIG && in->cost <= p->min_capacity && !p->shape->charge_overhead)
         stress_violation(p, "G5: %zu is TOO_BIG, capacity at least %zu", in->cost, p->min_capacity);
     if (p->shape->calm && (status == BRIM_FULL || status == BRIM_TOO_BIG))
-        stress_violation(p, "G5: %zu does not fit: %s, used %zu, capacity %zu", in->cost, brim_strerror(status), brim_used(p->cache), p->capacity);
+        stress_violation(p, "G5: %zu does not fit: %s, used %zu, capacity %zu", in->cost, brim_strerror(status),
+                         brim_used(p->cache), p->capacity);
     if (status == BRIM_OK && phase_is_kept(p, in->id))
         p->id[in->id].present = in->version;
     if (status == BRIM_OK)
@@ -61,7 +63,8 @@ static void check_out(struct lane *l, const struct insertion *in, brim_status st
     if (v->id != in->id)
         stress_violation(p, "G11: an insert of key %" PRIu64 " gives a value of key %" PRIu64, in->id, v->id);
     if ((v->serial == in->serial) != (status == BRIM_OK))
-        stress_violation(p, "an insert is %s and gives %s value", brim_strerror(status), status == BRIM_OK ? "another" : "its own");
+        stress_violation(p, "an insert is %s and gives %s value", brim_strerror(status),
+                         status == BRIM_OK ? "another" : "its own");
     lane_hit(l, out);
 }
 
@@ -83,7 +86,8 @@ void use_insert(struct lane *l)
     struct insertion in = prepare(l, 0, true, false);
     brim_ref *out = NULL;
     const bool asked = rng_below(&l->rng, 2) == 0;
-    const brim_status status = brim_insert(l->phase->cache, in.key.data, in.key.len, in.value, in.cost, asked ? &out : NULL);
+    const brim_status status =
+        brim_insert(l->phase->cache, in.key.data, in.key.len, in.value, in.cost, asked ? &out : NULL);
     if (status == BRIM_EXISTS)
         stress_violation(l->phase, "a plain insert is EXISTS");
     finish(l, &in, status, asked, out);
@@ -115,10 +119,12 @@ void use_insert_with(struct lane *l)
         in.cost += rng_below(&l->rng, EXTRA_COST);
     const uint64_t present = p->id[in.id].present;
     const bool asked = rng_below(&l->rng, 4) != 0;
-    const brim_status status = brim_insert_with(p->cache, in.key.data, in.key.len, in.value, in.cost, &e, asked ? &out : NULL);
+    const brim_status status =
+        brim_insert_with(p->cache, in.key.data, in.key.len, in.value, in.cost, &e, asked ? &out : NULL);
     if (status == BRIM_EXISTS && !e.only_if_absent)
         stress_violation(p, "an insert over anything is EXISTS");
-    if (phase_is_kept(p, in.id) && e.only_if_absent && status != BRIM_NOMEM && (status == BRIM_EXISTS) != (present != 0))
+    if (phase_is_kept(p, in.id) && e.only_if_absent && status != BRIM_NOMEM &&
+        (status == BRIM_EXISTS) != (present != 0))
         stress_violation(p, "G6: only_if_absent is %s over version %" PRIu64, brim_strerror(status), present);
     finish(l, &in, status, asked, out);
 }
@@ -134,7 +140,8 @@ void use_insert_or_wrap(struct lane *l)
     struct insertion in = prepare(l, kind, false, true);
     random_options(l, &e, &in);
     const bool asked = rng_below(&l->rng, 4) != 0;
-    const brim_status status = brim_insert_or_wrap(p->cache, in.key.data, in.key.len, in.value, in.cost, &e, asked ? &out : NULL);
+    const brim_status status =
+        brim_insert_or_wrap(p->cache, in.key.data, in.key.len, in.value, in.cost, &e, asked ? &out : NULL);
     if (status == BRIM_NOMEM || status == BRIM_INVALID) {
         value_refused(in.value);
         note_result(l, &in, status);
@@ -179,7 +186,9 @@ void use_insert_big(struct lane *l)
 
 struct look_up lane_look_up(struct lane *l, uint64_t id)
 {
-    struct look_up u = {.id = id, .before = atomic_load_explicit(&l->phase->id[id].seen, memory_order_acquire), .moment = moment_now(l->phase)};
+    struct look_up u = {.id = id,
+                        .before = atomic_load_explicit(&l->phase->id[id].seen, memory_order_acquire),
+                        .moment = moment_now(l->phase)};
     key_bytes_make(&u.key, id);
     return u;
 }
@@ -197,7 +206,8 @@ void lane_check_found(struct lane *l, const struct look_up *u, const struct valu
     const uint64_t present = mine ? p->id[id].present : 0;
     if (v == NULL) {
         if (present != 0)
-            stress_violation(p, "G6: key %" PRIu64 " is not found though version %" PRIu64 " was put there", id, present);
+            stress_violation(p, "G6: key %" PRIu64 " is not found though version %" PRIu64 " was put there", id,
+                             present);
         return;
     }
     moment_check(p, &u->moment, v);
@@ -206,7 +216,8 @@ void lane_check_found(struct lane *l, const struct look_up *u, const struct valu
     if (mine && v->version != present)
         stress_violation(p, "G6: key %" PRIu64 " has version %" PRIu64 ", not %" PRIu64, id, v->version, present);
     if (phase_is_ordered(id) && v->version < before)
-        stress_violation(p, "G6: key %" PRIu64 " shows version %" PRIu64 " after %" PRIu64 " was seen", id, v->version, before);
+        stress_violation(p, "G6: key %" PRIu64 " shows version %" PRIu64 " after %" PRIu64 " was seen", id,
+                         v->version, before);
     phase_saw(p, id, v->version);
 }
 
@@ -230,7 +241,8 @@ void use_contains(struct lane *l)
     key_bytes_make(&key, id);
     const bool there = brim_contains(p->cache, key.data, key.len);
     if (phase_is_kept(p, id) && phase_owner(p, id) == l->number && there != (p->id[id].present != 0))
-        stress_violation(p, "G6: contains says %d of key %" PRIu64 ", version %" PRIu64, there, id, p->id[id].present);
+        stress_violation(p, "G6: contains says %d of key %" PRIu64 ", version %" PRIu64, there, id,
+                         p->id[id].present);
 }
 
 void use_remove(struct lane *l)
@@ -245,6 +257,7 @@ void use_remove(struct lane *l)
     if (!phase_is_kept(p, id))
         return;
     if (removed != (p->id[id].present != 0))
-        stress_violation(p, "G6: remove says %d of key %" PRIu64 ", version %" PRIu64, removed, id, p->id[id].present);
+        stress_violation(p, "G6: remove says %d of key %" PRIu64 ", version %" PRIu64, removed, id,
+                         p->id[id].present);
     p->id[id].present = 0;
 }

@@ -132,11 +132,13 @@ static void ask_as(struct lane *l, struct asking *a, const struct claim *c, int 
 }
 
 /* What came of it: as a get, but that the load is still to be made. */
-static void settle(struct lane *l, struct claim *c, brim_status status, brim_ref *ref, const int *reason, int timeout_ms, const struct moment *before)
+static void settle(struct lane *l, struct claim *c, brim_status status, brim_ref *ref, const int *reason,
+                   int timeout_ms, const struct moment *before)
 {
     struct making m = {.phase = l->phase, .rng = &l->rng, .id = c->id};
     if ((c->load != NULL) != (status == BRIM_CLAIMED))
-        stress_violation(l->phase, "a claim is %s and gives %s", brim_strerror(status), c->load != NULL ? "a load" : "no load");
+        stress_violation(l->phase, "a claim is %s and gives %s", brim_strerror(status),
+                         c->load != NULL ? "a load" : "no load");
     if (status != BRIM_CLAIMED) {
         load_check(&m, status, ref, reason, timeout_ms, before);
         if (ref != NULL)

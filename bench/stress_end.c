@@ -27,9 +27,11 @@ void end_check(struct phase *p)
     if (stats.reserved != 0)
         stress_violation(p, "G4: %zu are reserved while nothing runs", stats.reserved);
     if (stats.sections != 0 || stats.waiting != 0 || stats.waiting_values != 0)
-        stress_violation(p, "%u sections are open and %zu values of %zu wait while nothing runs", stats.sections, stats.waiting_values, stats.waiting);
+        stress_violation(p, "%u sections are open and %zu values of %zu wait while nothing runs", stats.sections,
+                         stats.waiting_values, stats.waiting);
     if (stats.loading != 0 || atomic_load(&p->asked) != 0)
-        stress_violation(p, "%zu loads are under way and %" PRId64 " wait while nothing runs", stats.loading, atomic_load(&p->asked));
+        stress_violation(p, "%zu loads are under way and %" PRId64 " wait while nothing runs", stats.loading,
+                         atomic_load(&p->asked));
     for (uint32_t id = 0; id < p->ids; id++)
         if (atomic_load(&p->id[id].loading) != 0)
             stress_violation(p, "key %" PRIu32 " is loaded while nothing runs", id);
@@ -89,12 +91,13 @@ void end_fill_whole(struct phase *p)
     value_taken(p, p->capacity);
     (void)value_check_ref(p, ref);
     if (brim_used(p->cache) != p->capacity || brim_count(p->cache) != 1)
-        stress_violation(p, "G5: one value of all %zu, and used is %zu by %zu", p->capacity, brim_used(p->cache), brim_count(p->cache));
+        stress_violation(p, "G5: one value of all %zu, and used is %zu by %zu", p->capacity, brim_used(p->cache),
+                         brim_count(p->cache));
     brim_release(ref);
     end_check(p);
 }
 
-/* ---- After brim_cache_free ------------------------------------------------------------------------------------------- */
+/* ---- After brim_cache_free ------------------------------------------------------------------------------------- */
 
 /* The ref that is looked at is what is left. */
 static void use_left_ref(struct phase *p, brim_ref *ref)
@@ -200,7 +203,8 @@ void end_count(struct phase *p)
         stress_violation(p, "G2: gone is called %u times", atomic_load(&p->gone));
     for (unsigned i = 0; i < KINDS; i++)
         if (atomic_load(&p->contexts[i].unused) != 1)
-            stress_violation(p, "unused of kind %s is called %u times", p->kinds[i].name, atomic_load(&p->contexts[i].unused));
+            stress_violation(p, "unused of kind %s is called %u times", p->kinds[i].name,
+                             atomic_load(&p->contexts[i].unused));
     if (atomic_load(&p->alive) != 0)
         stress_violation(p, "G4: %" PRId64 " bytes of charged values are left", atomic_load(&p->alive));
 }

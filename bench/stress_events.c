@@ -14,9 +14,9 @@ static const struct {
 
 static unsigned features_of(const struct shape *s)
 {
-    return (s->calm ? 0u : WITH_EVICTION) | (s->loads ? WITH_LOADS : 0u) | (s->groups ? WITH_GROUPS : 0u) | (s->ages ? WITH_AGES : 0u) |
-           (s->frames ? WITH_FRAMES : 0u) | (s->limits ? WITH_LIMITS : 0u) | (s->queue ? WITH_QUEUE : 0u) | (s->resize ? WITH_RESIZE : 0u) |
-           (s->borrow ? WITH_BORROW : 0u);
+    return (s->calm ? 0u : WITH_EVICTION) | (s->loads ? WITH_LOADS : 0u) | (s->groups ? WITH_GROUPS : 0u) |
+           (s->ages ? WITH_AGES : 0u) | (s->frames ? WITH_FRAMES : 0u) | (s->limits ? WITH_LIMITS : 0u) |
+           (s->queue ? WITH_QUEUE : 0u) | (s->resize ? WITH_RESIZE : 0u) | (s->borrow ? WITH_BORROW : 0u);
 }
 
 void events_sum(struct event_sums *sums, const struct events *e, const struct shape *s)

@@ -14,8 +14,8 @@
 enum { CHILD_WELL = 42, CHILD_WRONG = 43, CHILD_OPERATIONS = 500, CHILD_PATIENCE = 100 };
 
 /*
- * A key that anybody may write.  Nothing that could wait: what others have claimed stays claimed, and what they had locked
- * of the harness's own stays locked.
+ * A key that anybody may write.  Nothing that could wait: what others have claimed stays claimed, and what they had
+ * locked of the harness's own stays locked.
  */
 static void use_one(struct phase *p, struct rng *rng)
 {

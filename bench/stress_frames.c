@@ -10,7 +10,8 @@ void use_frame(struct lane *l)
     struct phase *p = l->phase;
     const uint64_t before = brim_frame(p->cache), next = brim_next_frame(p->cache), now = brim_frame(p->cache);
     if (next <= before || now < next)
-        stress_violation(p, "frame %" PRIu64 " begins after frame %" PRIu64 " and before frame %" PRIu64, next, before, now);
+        stress_violation(p, "frame %" PRIu64 " begins after frame %" PRIu64 " and before frame %" PRIu64, next,
+                         before, now);
     phase_event(p, EVENT_FRAME);
 }
 

@@ -100,7 +100,8 @@ bool moment_is_after_group(const struct moment *m, const struct value *v)
     if (stamp == NEVER)
         return false;
     const unsigned slot = v->group->slot, generation = m->group[slot].generation;
-    return v->group->generation < generation || (v->group->generation == generation && m->group[slot].returned > stamp);
+    return v->group->generation < generation ||
+           (v->group->generation == generation && m->group[slot].returned > stamp);
 }
 
 void fate_check_insert(struct phase *p, const struct fate *f, brim_status status)
@@ -124,7 +125,8 @@ static struct stress_group *pick_active(struct lane *l)
 static void note_returned(struct stress_group *g, uint64_t number)
 {
     uint64_t returned = atomic_load_explicit(&g->returned, memory_order_relaxed);
-    while (returned < number && !atomic_compare_exchange_weak_explicit(&g->returned, &returned, number, memory_order_acq_rel, memory_order_relaxed))
+    while (returned < number && !atomic_compare_exchange_weak_explicit(&g->returned, &returned, number,
+                                                                       memory_order_acq_rel, memory_order_relaxed))
         ;
 }
 
@@ -173,7 +175,8 @@ void use_group_look(struct lane *l)
     const bool closed = atomic_load(&g->closed);
     if (brim_group_loads(copy) == 0 && closed) {
         if (atomic_load(&g->loading) != 0)
-            stress_violation(p, "brim_group_loads is 0 while %u loads into the group are made", atomic_load(&g->loading));
+            stress_violation(p, "brim_group_loads is 0 while %u loads into the group are made",
+                             atomic_load(&g->loading));
         atomic_store_explicit(&g->emptied, true, memory_order_relaxed);
         phase_event(p, EVENT_GROUP_EMPTY);
     }
@@ -244,7 +247,8 @@ void use_group_own(struct lane *l)
             check_own_is_stale(l, &own);
         const brim_status again = insert_own(l, group, &late);
         if (close ? again == BRIM_OK : again == BRIM_CANCELED)
-            stress_violation(p, "an insert into a group that was %s is %s", close ? "closed" : "invalidated", brim_strerror(again));
+            stress_violation(p, "an insert into a group that was %s is %s", close ? "closed" : "invalidated",
+                             brim_strerror(again));
     }
     brim_group_drop(group);
     brim_release(own.ref);

@@ -134,11 +134,13 @@ static void check_waiting(struct phase *p)
         stress_violation(p, "statistics say %u sections, %d are open", stats.sections, GUESTS);
     if (stats.values != atomic_load(&p->created) - atomic_load(&p->destroyed))
         stress_violation(p, "G3: statistics count %zu values", stats.values);
-    if (stats.waiting > stats.used || stats.waiting_values > stats.values || (stats.waiting_values != 0) != (stats.waiting_ns != 0))
+    if (stats.waiting > stats.used || stats.waiting_values > stats.values ||
+        (stats.waiting_values != 0) != (stats.waiting_ns != 0))
         stress_violation(p, "statistics say %zu of %zu values wait", stats.waiting_values, stats.values);
     const brim_status status = brim_drain(p->cache, 0), right = stats.waiting_values != 0 ? BRIM_TIMEOUT : BRIM_OK;
     if (status != right)
-        stress_violation(p, "drain with sections open is %s, %zu values wait", brim_strerror(status), stats.waiting_values);
+        stress_violation(p, "drain with sections open is %s, %zu values wait", brim_strerror(status),
+                         stats.waiting_values);
 }
 
 struct guests *guests_come(struct phase *p)

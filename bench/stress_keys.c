@@ -179,10 +179,12 @@ static void replace(struct lane *l, struct known_key *k, uint64_t id, unsigned k
         value_refused(v);
         if (k->key != variable)
             stress_violation(p, "a replace that is %s changes the key", brim_strerror(status));
-        if (status != BRIM_INVALID && status != BRIM_FULL && status != BRIM_TOO_BIG && status != BRIM_NOMEM && (status != BRIM_CANCELED || !p->shape->groups))
+        if (status != BRIM_INVALID && status != BRIM_FULL && status != BRIM_TOO_BIG && status != BRIM_NOMEM &&
+            (status != BRIM_CANCELED || !p->shape->groups))
             stress_violation(p, "a replace is %s", brim_strerror(status));
         if (p->shape->calm && status == BRIM_FULL)
-            stress_violation(p, "G5: a replace by %zu is FULL, used %zu, capacity %zu", size, brim_used(p->cache), p->capacity);
+            stress_violation(p, "G5: a replace by %zu is FULL, used %zu, capacity %zu", size, brim_used(p->cache),
+                             p->capacity);
         k->dead = k->dead || status == BRIM_INVALID;
     }
     if (status == BRIM_OK && variable == NULL)
@@ -226,7 +228,8 @@ void use_anonymous(struct lane *l)
     e.kind = &p->kinds[kind];
     const bool with_ref = rng_below(&l->rng, 2) == 0;
     const bool with_key = !with_ref || rng_below(&l->rng, 2) == 0;
-    const brim_status status = brim_insert_anonymous(p->cache, v, size, &e, with_key ? &key : NULL, with_ref ? &ref : NULL);
+    const brim_status status =
+        brim_insert_anonymous(p->cache, v, size, &e, with_key ? &key : NULL, with_ref ? &ref : NULL);
     if (status == BRIM_OK)
         value_taken(p, size);
     else

@@ -71,7 +71,8 @@ static void on_removed(const void *key, size_t len, void *value, size_t cost, br
     value_announced(v, context);
     if (cost < v->size)
         stress_violation(context->phase, "a value of %zu bytes is announced at a cost of %zu", v->size, cost);
-    if ((unsigned)cause > BRIM_FREED || (cause == BRIM_EVICTED && context->phase->shape->calm && !context->phase->filling))
+    if ((unsigned)cause > BRIM_FREED ||
+        (cause == BRIM_EVICTED && context->phase->shape->calm && !context->phase->filling))
         stress_violation(context->phase, "a value leaves for cause %u", (unsigned)cause);
     if (cause != BRIM_FREED)
         use_cache_from_listener(context->phase, rng_mix(v->serial + context->phase->seed), cause);
@@ -94,7 +95,8 @@ void kinds_init(struct phase *p)
     static const char *const names[KINDS] = {"plain", "entry", "heard", "heard entry"};
     for (unsigned i = 0; i < KINDS; i++) {
         p->contexts[i] = (struct kind_context){.phase = p, .index = i};
-        p->kinds[i] = (brim_kind){.size = sizeof(brim_kind), .name = names[i], .unused = on_unused, .arg = &p->contexts[i]};
+        p->kinds[i] =
+            (brim_kind){.size = sizeof(brim_kind), .name = names[i], .unused = on_unused, .arg = &p->contexts[i]};
         if (i % 2 == 0)
             p->kinds[i].destroy = on_destroy;
         else

@@ -9,26 +9,28 @@ struct choice {
 };
 
 static const struct choice operations[] = {
-    {use_find, 300},        {use_insert, 120},     {use_insert_with, 120}, {use_insert_or_wrap, 40}, {use_insert_big, 4},
-    {use_contains, 40},     {use_remove, 40},      {use_ref_again, 30},    {use_set_cost, 30},       {use_wrap, 10},
-    {use_key_take, 50},     {use_key_find, 50},    {use_key_check, 40},    {use_key_pass, 40},       {use_key_remove, 15},
-    {use_key_replace, 60},  {use_anonymous, 20},   {use_slot_load, 30},    {use_slot_store, 30},     {use_slot_exchange, 30},
-    {use_slot_compare, 30}, {use_slot_find, 40},   {use_reserve, 20},      {use_trim, 2},            {use_capacity, 3},
-    {use_clear, 1},         {use_remove_if, 1},    {use_for_each, 1},      {use_look, 4},            {use_find_many, 20},
-    {use_find_fixed, 10},   {use_key_find_many, 10}, {use_release_many, 10},
+    {use_find, 300},        {use_insert, 120},   {use_insert_with, 120}, {use_insert_or_wrap, 40},
+    {use_insert_big, 4},    {use_contains, 40},  {use_remove, 40},       {use_ref_again, 30},
+    {use_set_cost, 30},     {use_wrap, 10},      {use_key_take, 50},     {use_key_find, 50},
+    {use_key_check, 40},    {use_key_pass, 40},  {use_key_remove, 15},   {use_key_replace, 60},
+    {use_anonymous, 20},    {use_slot_load, 30}, {use_slot_store, 30},   {use_slot_exchange, 30},
+    {use_slot_compare, 30}, {use_slot_find, 40}, {use_reserve, 20},      {use_trim, 2},
+    {use_capacity, 3},      {use_clear, 1},      {use_remove_if, 1},     {use_for_each, 1},
+    {use_look, 4},          {use_find_many, 20}, {use_find_fixed, 10},   {use_key_find_many, 10},
+    {use_release_many, 10},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
 /* Where values can be borrowed.  The others go on meanwhile, within sections and without. */
 static const struct choice borrowing[] = {
-    {use_section_begin, 10}, {use_section_end, 20}, {use_section_refresh, 8}, {use_peek, 40},      {use_key_peek, 15},
-    {use_borrow, 25},        {use_loan_again, 10},  {use_loan_hold, 15},      {use_peek_many, 8},  {use_peek_fixed, 4},
+    {use_section_begin, 10}, {use_section_end, 20}, {use_section_refresh, 8}, {use_peek, 40},     {use_key_peek, 15},
+    {use_borrow, 25},        {use_loan_again, 10},  {use_loan_hold, 15},      {use_peek_many, 8}, {use_peek_fixed, 4},
 };
 enum { BORROWING = sizeof borrowing / sizeof borrowing[0] };
 
 static const struct choice loading[] = {
-    {use_get, 30},         {use_get_with, 50},    {use_key_get, 10},     {use_claim, 25}, {use_claim_many, 10}, {use_claim_async, 40},
-    {use_wait_cancel, 20}, {use_load_cancel, 10},
+    {use_get, 30},        {use_get_with, 50},    {use_key_get, 10},     {use_claim, 25},
+    {use_claim_many, 10}, {use_claim_async, 40}, {use_wait_cancel, 20}, {use_load_cancel, 10},
 };
 enum { LOADING = sizeof loading / sizeof loading[0] };
 
@@ -122,7 +124,8 @@ void phase_saw(struct phase *p, uint64_t id, uint64_t version)
     if (!phase_is_ordered(id))
         return;
     uint64_t seen = atomic_load_explicit(&p->id[id].seen, memory_order_relaxed);
-    while (seen < version && !atomic_compare_exchange_weak_explicit(&p->id[id].seen, &seen, version, memory_order_release, memory_order_relaxed))
+    while (seen < version && !atomic_compare_exchange_weak_explicit(&p->id[id].seen, &seen, version,
+                                                                    memory_order_release, memory_order_relaxed))
         ;
 }
 

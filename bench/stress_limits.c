@@ -35,7 +35,8 @@ static brim_status set_limits(struct phase *p, unsigned kind, size_t floor, size
     if (status == BRIM_OK || status == BRIM_FULL)
         note(k, floor, ceiling, status == BRIM_FULL);
     else if (status != BRIM_NOMEM)
-        stress_violation(p, "limits %zu and %zu of kind %s are %s", floor, ceiling, p->kinds[kind].name, brim_strerror(status));
+        stress_violation(p, "limits %zu and %zu of kind %s are %s", floor, ceiling, p->kinds[kind].name,
+                         brim_strerror(status));
     atomic_fetch_add(&k->change, 1);
     return status;
 }
@@ -69,7 +70,8 @@ static void compare_one(struct phase *p, unsigned kind)
     if (change % 2 != 0 || atomic_load(&k->change) != change)
         return;
     if (stats.floor != floor || stats.ceiling != ceiling)
-        stress_violation(p, "statistics say limits %zu and %zu of kind %s, set were %zu and %zu", stats.floor, stats.ceiling, p->kinds[kind].name, floor, ceiling);
+        stress_violation(p, "statistics say limits %zu and %zu of kind %s, set were %zu and %zu", stats.floor,
+                         stats.ceiling, p->kinds[kind].name, floor, ceiling);
     if (ceiling == 0 || over)
         return;
     phase_event(p, EVENT_LIMIT_COMPARED);

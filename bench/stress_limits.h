@@ -7,5 +7,6 @@
 void limits_init(struct phase *);       /* of the kinds, before the cache is made; in shapes without, none */
 void limits_compare(struct phase *);    /* the watcher's: no kind's used is above its ceiling */
 void limits_lift(struct phase *);       /* all of them, when nothing else runs */
-void limits_check_floor(struct phase *);/* alone, with nothing held: what a floor guarantees survives others' inserts */
+void limits_check_floor(
+    struct phase *); /* alone, with nothing held: what a floor guarantees survives others' inserts */
 #endif

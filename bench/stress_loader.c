@@ -14,12 +14,17 @@ static uint64_t pick_nested(const struct making *m)
 static void load_nested(const struct making *m)
 {
     brim_ref *ref = NULL;
-    struct making nested = {.phase = m->phase, .rng = m->rng, .id = pick_nested(m), .depth = m->depth + 1, .kind = rng_below(m->rng, KINDS)};
+    struct making nested = {.phase = m->phase,
+                            .rng = m->rng,
+                            .id = pick_nested(m),
+                            .depth = m->depth + 1,
+                            .kind = rng_below(m->rng, KINDS)};
     const int timeout_ms = rng_below(m->rng, 4) == 0 ? 1 : -1;
     phase_event(m->phase, EVENT_LOAD_NESTED);
     const brim_status status = load_get(&nested, timeout_ms, &ref);
     if (nested.id == m->id && nested.ran)
-        stress_violation(m->phase, "G9: key %" PRIu64 " is loaded within its own load, which is %s", m->id, brim_strerror(status));
+        stress_violation(m->phase, "G9: key %" PRIu64 " is loaded within its own load, which is %s", m->id,
+                         brim_strerror(status));
     brim_release(ref);
 }
 
@@ -47,7 +52,8 @@ brim_status load_value(const void *key, size_t len, void *arg, void **value, siz
     if (m->ran)
         stress_violation(p, "a loader runs twice in one call");
     if (key_bytes_id(key, len) != m->id)
-        stress_violation(p, "G11: the loader of key %" PRIu64 " is called for key %" PRIu64, m->id, key_bytes_id(key, len));
+        stress_violation(p, "G11: the loader of key %" PRIu64 " is called for key %" PRIu64, m->id,
+                         key_bytes_id(key, len));
     m->ran = true;
     m->stamp = fate_number(&m->fate);
     flight_begin(p, m->id, m->fate.group);
@@ -99,7 +105,8 @@ static void check_other(struct making *m, brim_status status, int timeout_ms)
     const bool right = status == BRIM_NOMEM || status == BRIM_CANCELED || (status == BRIM_DEADLOCK && m->depth > 0) ||
                        (status == BRIM_TIMEOUT && timeout_ms > 0) || (status == BRIM_PENDING && timeout_ms == 0);
     if (!right || m->ran)
-        stress_violation(p, "a get of key %" PRIu64 " that may wait for %d ms is %s, its loader %s", m->id, timeout_ms, brim_strerror(status), m->ran ? "ran" : "did not run");
+        stress_violation(p, "a get of key %" PRIu64 " that may wait for %d ms is %s, its loader %s", m->id,
+                         timeout_ms, brim_strerror(status), m->ran ? "ran" : "did not run");
     if (status == BRIM_DEADLOCK)
         phase_event(p, EVENT_ASKED_ITSELF);
     if (status == BRIM_TIMEOUT)
@@ -110,7 +117,8 @@ static void check_other(struct making *m, brim_status status, int timeout_ms)
         phase_event(p, EVENT_GET_CANCELED);
 }
 
-void load_check(struct making *m, brim_status status, const brim_ref *ref, const int *reason, int timeout_ms, const struct moment *before)
+void load_check(struct making *m, brim_status status, const brim_ref *ref, const int *reason, int timeout_ms,
+                const struct moment *before)
 {
     struct phase *p = m->phase;
     if ((ref != NULL) != (status == BRIM_OK))
@@ -191,7 +199,11 @@ void use_get_with(struct lane *l)
     static const int timeouts[] = {-1, -1, 0, 1, 1, 5};
     struct phase *p = l->phase;
     brim_ref *ref = NULL;
-    struct making m = {.phase = p, .rng = &l->rng, .id = load_pick(p, &l->rng), .kind = rng_below(&l->rng, KINDS), .fate = fate_pick(l)};
+    struct making m = {.phase = p,
+                       .rng = &l->rng,
+                       .id = load_pick(p, &l->rng),
+                       .kind = rng_below(&l->rng, KINDS),
+                       .fate = fate_pick(l)};
     (void)load_get(&m, timeouts[rng_below(&l->rng, 6)], &ref);
     take(l, ref);
 }

@@ -13,7 +13,8 @@ int reason_new(struct phase *, uint64_t id);
 void reason_check(struct phase *, uint64_t id, int reason);
 
 uint64_t load_pick(struct phase *, struct rng *);               /* an id that anybody may load and write */
-void load_dawdle(struct phase *, struct rng *, const brim_load *);  /* now and then takes long; may give up when nobody wants it */
+void load_dawdle(struct phase *, struct rng *,
+                 const brim_load *); /* now and then takes long; may give up when nobody wants it */
 
 /* ---- stress_loader.c: loads within brim_get and brim_key_get */
 
@@ -30,7 +31,8 @@ struct making {
 };
 
 brim_loader load_value;                 /* its arg is a struct making */
-void load_check(struct making *, brim_status, const brim_ref *, const int *reason, int timeout_ms, const struct moment *);
+void load_check(struct making *, brim_status, const brim_ref *, const int *reason, int timeout_ms,
+                const struct moment *);
 brim_status load_get(struct making *, int timeout_ms, brim_ref **);     /* brim_get_with, checked */
 
 /* ---- stress_claims.c: loads that are claimed */

@@ -70,12 +70,14 @@ void left_loads_end(struct left_loads *left)
         brim_ref *out = NULL;
         const brim_status status = brim_load_finish(c->load, v, MIN_COST, i == 1 ? &out : NULL);
         if (status != BRIM_CANCELED)
-            stress_violation(left->phase, "G2: the finish of a load whose cache is freed is %s", brim_strerror(status));
+            stress_violation(left->phase, "G2: the finish of a load whose cache is freed is %s",
+                             brim_strerror(status));
         if (out != NULL)
             (void)value_check_ref(left->phase, out);
         brim_release(out);
     }
     if (atomic_load(&left->told) != atomic_load(&left->waiting))
-        stress_violation(left->phase, "G2: %u of %u waits were told of a cache that is freed", atomic_load(&left->told), atomic_load(&left->waiting));
+        stress_violation(left->phase, "G2: %u of %u waits were told of a cache that is freed",
+                         atomic_load(&left->told), atomic_load(&left->waiting));
     free(left);
 }

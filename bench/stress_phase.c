@@ -23,7 +23,8 @@ void stress_violation(const struct phase *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "brim-bench: VIOLATION in phase %u (%s), seed %" PRIu64 ": %s\n", p->number, p->shape->name, p->seed, text);
+    fprintf(stderr, "brim-bench: VIOLATION in phase %u (%s), seed %" PRIu64 ": %s\n", p->number, p->shape->name,
+            p->seed, text);
 }
 
 uint64_t stress_violations(void)

@@ -13,7 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KINDS = 4, BOARD = 16, SLOTS = 16, LANE_REFS = 3, LANE_KEYS = 8, LANE_LOANS = 24, LANE_WAITS = 4, EXTRA_COST = 512, GROUPS = 4, HANDED = 16 };
+enum {
+    KINDS = 4,
+    BOARD = 16,
+    SLOTS = 16,
+    LANE_REFS = 3,
+    LANE_KEYS = 8,
+    LANE_LOANS = 24,
+    LANE_WAITS = 4,
+    EXTRA_COST = 512,
+    GROUPS = 4,
+    HANDED = 16
+};
 enum { QUEUED_KIND = 3 };               /* in shapes with a queue */
 
 /* Of one key.  Ordered keys are written by one lane with rising versions; kept keys, in a calm phase, are touched by one lane alone. */

@@ -28,7 +28,8 @@ void lane_release(struct lane *, brim_ref *);
 void lane_drop_refs(struct lane *);
 
 /* stress_keys.c */
-lane_operation use_key_take, use_key_find, use_key_check, use_key_pass, use_key_remove, use_key_replace, use_anonymous;
+lane_operation use_key_take, use_key_find, use_key_check, use_key_pass, use_key_remove, use_key_replace,
+    use_anonymous;
 void lane_keep_key(struct lane *, brim_key *, uint64_t serial);   /* takes over the count */
 void lane_drop_keys(struct lane *);
 void lane_check_key(struct lane *, struct known_key *, const struct value *);     /* the key has found it */
@@ -57,7 +58,8 @@ lane_operation use_claim, use_claim_many;
 lane_operation use_claim_async, use_wait_cancel;
 
 /* stress_sections.c */
-lane_operation use_section_begin, use_section_end, use_section_refresh, use_peek, use_key_peek, use_borrow, use_loan_again, use_loan_hold;
+lane_operation use_section_begin, use_section_end, use_section_refresh, use_peek, use_key_peek, use_borrow,
+    use_loan_again, use_loan_hold;
 bool lane_in_section(struct lane *);            /* mostly begins one if none is open */
 void lane_borrow(struct lane *, const struct value *, const brim_ref *);   /* checks it, and again before the section ends; ref may be NULL */
 void lane_leave_sections(struct lane *);        /* ends them, or leaves that to the end of the thread */

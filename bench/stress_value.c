@@ -75,7 +75,8 @@ bool value_check(const struct phase *p, const struct value *v)
     uint64_t tail;
     const uint64_t magic = atomic_load_explicit(&v->magic, memory_order_relaxed);
     if (magic != MAGIC_LIVE) {
-        stress_violation(p, "G2: a value that is held or borrowed is %s", magic == MAGIC_DEAD ? "destroyed" : "no value");
+        stress_violation(p, "G2: a value that is held or borrowed is %s",
+                         magic == MAGIC_DEAD ? "destroyed" : "no value");
         return false;
     }
     memcpy(&tail, tail_of(v), sizeof tail);
@@ -95,7 +96,8 @@ void value_check_key(const struct value *v, const void *key, size_t len)
     }
     key_bytes_make(&right, v->id);
     if (key == NULL || len != right.len || memcmp(key, right.data, len) != 0)
-        stress_violation(v->phase, "G11: value %" PRIu64 " of key %" PRIu64 " goes by other key bytes", v->serial, v->id);
+        stress_violation(v->phase, "G11: value %" PRIu64 " of key %" PRIu64 " goes by other key bytes", v->serial,
+                         v->id);
 }
 
 struct value *value_check_ref(const struct phase *p, const brim_ref *ref)
@@ -106,7 +108,8 @@ struct value *value_check_ref(const struct phase *p, const brim_ref *ref)
     const void *key = brim_ref_key_bytes(ref, &len);
     value_check_key(v, key, len);
     if (brim_ref_cost(ref) < v->size)
-        stress_violation(p, "G4: value %" PRIu64 " of %zu bytes costs only %zu", v->serial, v->size, brim_ref_cost(ref));
+        stress_violation(p, "G4: value %" PRIu64 " of %zu bytes costs only %zu", v->serial, v->size,
+                         brim_ref_cost(ref));
     if (brim_ref_kind(ref) != &p->kinds[v->kind])
         stress_violation(p, "value %" PRIu64 " has another kind than it was given", v->serial);
     return v;

@@ -54,5 +54,6 @@ void use_for_each(struct lane *l)
         if (phase_owner(p, id) == l->number && p->id[id].present != 0)
             expected++;
     if (walk.own != expected)
-        stress_violation(p, "for_each visits %" PRIu64 " of %" PRIu64 " that are there throughout", walk.own, expected);
+        stress_violation(p, "for_each visits %" PRIu64 " of %" PRIu64 " that are there throughout", walk.own,
+                         expected);
 }

@@ -40,7 +40,8 @@ static void compare(struct phase *p, const struct glance *g, const struct glance
         stress_violation(p, "G4: used %zu is above the capacity %zu", g->used, g->limit);
     if (alive > g->limit)
         stress_violation(p, "G4: charged values of %zu bytes are alive, capacity %zu", alive, g->limit);
-    if (g->settled && last->settled && g->change == last->change && last->used > last->capacity && g->used > last->used)
+    if (g->settled && last->settled && g->change == last->change && last->used > last->capacity &&
+        g->used > last->used)
         stress_violation(p, "G4: used rose from %zu to %zu above the capacity %zu", last->used, g->used, g->capacity);
     if (g->used > atomic_load_explicit(&p->max_used, memory_order_relaxed))
         atomic_store_explicit(&p->max_used, g->used, memory_order_relaxed);

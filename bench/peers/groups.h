@@ -19,7 +19,8 @@ static inline void group_next(struct worker *w, struct group *group)
     w->counts.lookups += BRIM_GROUP;
 }
 
-static inline void group_check(struct worker *w, const struct group *group, unsigned i, const struct bench_value *value)
+static inline void group_check(struct worker *w, const struct group *group, unsigned i,
+                               const struct bench_value *value)
 {
     if (value == NULL || value->word[0] != group->words[i])
         w->counts.wrong++;

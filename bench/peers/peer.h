@@ -34,7 +34,8 @@ struct peer {
 };
 
 extern const struct peer peer_brim_find, peer_brim_find_many, peer_brim_peek, peer_brim_peek_many, peer_brim_key_find;
-extern const struct peer peer_rocksdb_hyperclock, peer_rocksdb_lru, peer_leveldb, peer_glib_lru, peer_qt_qcache, peer_onetbb;
+extern const struct peer peer_rocksdb_hyperclock, peer_rocksdb_lru, peer_leveldb, peer_glib_lru, peer_qt_qcache,
+    peer_onetbb;
 
 struct known_peer {
     const char *name, *package;         /* the package that it needs; NULL: none */

@@ -17,7 +17,8 @@ void result_print_head(const struct ask *ask)
     report_build();
     printf("items           keys of %d bytes, values of %d; %d shards where one can say\n", BENCH_KEY_BYTES,
            BENCH_VALUE_BYTES, PEER_SHARDS);
-    printf("time            %u rounds of %g s a peer, in turns; medians\n", ask->options->rounds, ask->options->seconds);
+    printf("time            %u rounds of %g s a peer, in turns; medians\n", ask->options->rounds,
+           ask->options->seconds);
     for (unsigned i = 0; i < ask->peer_count; i++) {
         char version[64];
         const struct peer *p = ask->peers[i];
@@ -44,14 +45,15 @@ static void print_row(const struct result *r, const struct result *reference)
         snprintf(hits, sizeof hits, "%.4f", r->hit_ratio);
     if (r->bytes_per_entry >= 0)
         snprintf(bytes, sizeof bytes, "%.1f", r->bytes_per_entry);
-    printf("%-20s%9.3f%8.0f %%%9s%9s%10" PRIu64 "%9s\n", r->peer->name, r->mops.median, spread_share(&r->mops) * 100, ratio, hits, r->p999_ns,
-           bytes);
+    printf("%-20s%9.3f%8.0f %%%9s%9s%10" PRIu64 "%9s\n", r->peer->name, r->mops.median, spread_share(&r->mops) * 100,
+           ratio, hits, r->p999_ns, bytes);
 }
 
 static void print_warnings(const struct setting *s, const struct result *r)
 {
     if (r->wrong != 0)
-        fprintf(stderr, "brim-bench: WRONG: %s: %" PRIu64 " operations did not do what they must\n", r->peer->name, r->wrong);
+        fprintf(stderr, "brim-bench: WRONG: %s: %" PRIu64 " operations did not do what they must\n", r->peer->name,
+                r->wrong);
     else if (s->workload->must_fit && r->hit_ratio >= 0 && r->hit_ratio < 1)
         fprintf(stderr, "brim-bench: WARNING: %s misses %.4f %% of what was inserted\n", r->peer->name,
                 (1 - r->hit_ratio) * 100);
@@ -60,8 +62,8 @@ static void print_warnings(const struct setting *s, const struct result *r)
 void result_print_table(const struct setting *s, const struct result *results, unsigned count)
 {
     const struct result *reference = find_reference(results, count);
-    printf("\n%s, %u thread%s, %zu entr%s", s->workload->name, s->threads, s->threads == 1 ? "" : "s", s->size.entries,
-           s->size.entries == 1 ? "y" : "ies");
+    printf("\n%s, %u thread%s, %zu entr%s", s->workload->name, s->threads, s->threads == 1 ? "" : "s",
+           s->size.entries, s->size.entries == 1 ? "y" : "ies");
     if (s->theta != 0 && s->workload->fixed_entries == 0)
         printf(", zipf %g", s->theta);
     printf("\n%-20s%9s%10s%9s%9s%10s%9s\n", "", "Mops", "spread", "x HC", "hits", "p99.9 ns", "bytes");
@@ -147,7 +149,8 @@ static json_t *result_object(const struct ask *ask, const struct setting *s, con
     return o;
 }
 
-void result_add(json_t *array, const struct ask *ask, const struct setting *s, const struct result *results, unsigned count)
+void result_add(json_t *array, const struct ask *ask, const struct setting *s, const struct result *results,
+                unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         json_array_append_new(array, result_object(ask, s, &results[i]));

@@ -14,8 +14,8 @@ void table_print_head(const struct replay_ask *ask)
     printf("objective       %s\n", ask->objective_name);
     printf("works           %s\n", work_names[ask->work]);
     printf("threads         %u\n\n", ask->options->threads);
-    printf("%-*s %8s %14s %6s %7s %7s %7s %7s\n", NAME_WIDTH, "trace", "fraction", "capacity", "shards", "object", "byte", "work",
-           "seconds");
+    printf("%-*s %8s %14s %6s %7s %7s %7s %7s\n", NAME_WIDTH, "trace", "fraction", "capacity", "shards", "object",
+           "byte", "work", "seconds");
     fflush(stdout);
 }
 
@@ -28,8 +28,8 @@ void table_print_row(const struct cell *c, const struct played *p)
         printf("%-*s", NAME_WIDTH, c->trace->name);
     else
         printf("%s\n%*s", c->trace->name, NAME_WIDTH, "");
-    printf(" %8s %14zu %6u %7.4f %7.4f %7.4f %7.2f\n", fraction, c->capacity, p->shards, p->object_miss, p->byte_miss, p->work_miss,
-           p->seconds);
+    printf(" %8s %14zu %6u %7.4f %7.4f %7.4f %7.2f\n", fraction, c->capacity, p->shards, p->object_miss, p->byte_miss,
+           p->work_miss, p->seconds);
     fflush(stdout);
 }
 

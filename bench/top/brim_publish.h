@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * For a program that wants to be looked at by brim-top: copy this file into it.  C11 or C++, POSIX.  Brim itself starts no
- * thread and keeps no file open; so the program says when, as from a timer, once a second:
+ * For a program that wants to be looked at by brim-top: copy this file into it.  C11 or C++, POSIX.  Brim itself
+ * starts no thread and keeps no file open; so the program says when, as from a timer, once a second:
  *
  *   brim_publisher publisher;
  *   brim_publish_open(&publisher, "my-program");
@@ -10,9 +10,9 @@
  *   ...
  *   brim_publish_close(&publisher);
  *
- * It writes $XDG_RUNTIME_DIR/brim/PID.json, or, without that variable, /tmp/brim-UID/PID.json, under another name first,
- * so that readers find all of it or the one before.  The directory is this user's alone.  A file that a program left which
- * did not end well, brim-top knows by its process: nobody need remove it.  No file stays open.
+ * It writes $XDG_RUNTIME_DIR/brim/PID.json, or, without that variable, /tmp/brim-UID/PID.json, under another name
+ * first, so that readers find all of it or the one before.  The directory is this user's alone.  A file that a
+ * program left which did not end well, brim-top knows by its process: nobody need remove it.  No file stays open.
  */
 #ifndef BRIM_PUBLISH_H
 #define BRIM_PUBLISH_H

@@ -90,8 +90,12 @@ static void take_option(struct asked *a, int letter, char **argv)
 static void parse(struct asked *a, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"interval", required_argument, NULL, 'i'}, {"sort", required_argument, NULL, 's'}, {"once", no_argument, NULL, '1'},
-        {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+        {"interval", required_argument, NULL, 'i'},
+        {"sort", required_argument, NULL, 's'},
+        {"once", no_argument, NULL, '1'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     int letter;
@@ -205,7 +209,8 @@ static void print_json(const struct asked *a)
         json_array_append_new(list, row_json(&rows.at[i]));
     }
     json_object_set_new(whole, "caches", caches);
-    if (json_dumpf(whole, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) != 0 || putchar('\n') == EOF)
+    if (json_dumpf(whole, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) != 0 ||
+        putchar('\n') == EOF)
         top_fail("cannot write to standard output");
     json_decref(whole);
     rows_free(&rows);

@@ -13,7 +13,8 @@ double row_number(const json_t *object, const char *member)
 
 const char *sort_name(enum sort sort)
 {
-    static const char *const names[] = {[SORT_USED] = "used", [SORT_FINDS] = "finds", [SORT_EVICTIONS] = "evictions", [SORT_NAME] = "name"};
+    static const char *const names[] = {
+        [SORT_USED] = "used", [SORT_FINDS] = "finds", [SORT_EVICTIONS] = "evictions", [SORT_NAME] = "name"};
     return names[sort];
 }
 

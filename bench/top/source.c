@@ -155,7 +155,8 @@ static bool url_parse(const char *place, struct url *u)
     snprintf(u->host, sizeof u->host, "%.*s", host_len, host + brackets);
     snprintf(u->port, sizeof u->port, "80");
     if (colon != NULL) {
-        if (end - colon - 1 < 1 || end - colon - 1 > 5 || strspn(colon + 1, "0123456789") != (size_t)(end - colon - 1))
+        if (end - colon - 1 < 1 || end - colon - 1 > 5 ||
+            strspn(colon + 1, "0123456789") != (size_t)(end - colon - 1))
             return false;
         snprintf(u->port, sizeof u->port, "%.*s", (int)(end - colon - 1), colon + 1);
     }
@@ -202,7 +203,8 @@ static char *read_http(const char *place, size_t *len, char *error)
         snprintf(error, SOURCE_ERROR, "%.150s: not an address as http://host:port/stats.json", place);
         return NULL;
     }
-    const int n = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json\r\n\r\n", u.path, u.host);
+    const int n = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json\r\n\r\n",
+                           u.path, u.host);
     const int fd = n > 0 && (size_t)n < sizeof request ? http_connect(&u, deadline, error, place) : -1;
     if (fd < 0)
         return NULL;
@@ -214,7 +216,8 @@ static char *read_http(const char *place, size_t *len, char *error)
     if (text == NULL) {
         snprintf(error, SOURCE_ERROR, "%.150s: %s", place, strerror(errno));
     } else if (!http_body(text, len)) {
-        snprintf(error, SOURCE_ERROR, "%.150s: the server says '%.*s'", place, (int)strcspn(text, "\r\n") < 60 ? (int)strcspn(text, "\r\n") : 60, text);
+        snprintf(error, SOURCE_ERROR, "%.150s: the server says '%.*s'", place,
+                 (int)strcspn(text, "\r\n") < 60 ? (int)strcspn(text, "\r\n") : 60, text);
         free(text);
         text = NULL;
     }

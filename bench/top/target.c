@@ -183,7 +183,8 @@ void targets_read(struct targets *all)
     char directory[512];
     for (size_t i = 0; i < all->asked_count; i++)
         find_asked(all, all->asked[i]);
-    if (all->asked_count == 0 && brim_publish_directory(directory, sizeof directory) == 0 && brim_publish_is_safe(directory))
+    if (all->asked_count == 0 && brim_publish_directory(directory, sizeof directory) == 0 &&
+        brim_publish_is_safe(directory))
         look_in(all, directory);
     for (size_t i = 0; i < all->count; i++)
         read_target(&all->at[i]);

@@ -51,7 +51,8 @@ static void begin(struct screen *s)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     if (newterm(NULL, stdout, stdin) == NULL)
-        top_fail("this terminal, TERM=%s, is not known; --once needs none", getenv("TERM") != NULL ? getenv("TERM") : "");
+        top_fail("this terminal, TERM=%s, is not known; --once needs none",
+                 getenv("TERM") != NULL ? getenv("TERM") : "");
     (void)cbreak();
     (void)noecho();
     (void)keypad(stdscr, TRUE);
@@ -89,7 +90,8 @@ static void draw_line(const struct screen *s, int y, const struct line *line)
     /* From the line's end: names may have characters of any width, what is behind them has not. */
     const int behind = (int)strlen(bar);
     if (column - behind >= 0)
-        (void)mvchgat(y, column - behind + 1, (int)(end - bar) - 1, attributes, line->full >= 0.9 ? PAIR_FULL : PAIR_WELL, NULL);
+        (void)mvchgat(y, column - behind + 1, (int)(end - bar) - 1, attributes,
+                      line->full >= 0.9 ? PAIR_FULL : PAIR_WELL, NULL);
 }
 
 static void draw_view(const struct screen *s, const struct view *v, size_t from, size_t count, int y)

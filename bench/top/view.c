@@ -64,7 +64,8 @@ static struct line *new_line(struct view *v, enum style style, char *text)
     return more;
 }
 
-__attribute__((format(printf, 4, 5))) static void add_line(struct view *v, const struct look *look, enum style style, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void add_line(struct view *v, const struct look *look, enum style style,
+                                                           const char *format, ...)
 {
     char *whole = NULL, *cut = NULL;
     size_t size;
@@ -159,8 +160,9 @@ static const struct {
     int width;
     int drop;                           /* on a narrow terminal the highest go first */
 } columns[] = {
-    [USED] = {"USED", 6, 0},       [OF] = {"OF", 6, 3},         [ENTRIES] = {"ENTR", 5, 4}, [HIT] = {"HIT%", 4, 0},   [NOW] = {"NOW%", 4, 5},
-    [FINDS] = {"FIND/s", 6, 1},    [INSERTS] = {"INS/s", 5, 6}, [EVICTED] = {"EVIC/s", 6, 2}, [LOADING] = {"LOAD", 4, 7}, [HELD] = {"HELD", 6, 8},
+    [USED] = {"USED", 6, 0},    [OF] = {"OF", 6, 3},        [ENTRIES] = {"ENTR", 5, 4},  [HIT] = {"HIT%", 4, 0},
+    [NOW] = {"NOW%", 4, 5},     [FINDS] = {"FIND/s", 6, 1}, [INSERTS] = {"INS/s", 5, 6}, [EVICTED] = {"EVIC/s", 6, 2},
+    [LOADING] = {"LOAD", 4, 7}, [HELD] = {"HELD", 6, 8},
 };
 
 struct layout {
@@ -241,7 +243,8 @@ static void put_cells(FILE *out, const struct layout *l, const struct row *r)
     char text[NUMBER];
     for (int i = 0; i < COLUMNS; i++)
         if (l->has[i])
-            (void)fprintf(out, " %*s", columns[i].width, r != NULL ? cell(r, (enum column)i, text) : columns[i].title);
+            (void)fprintf(out, " %*s", columns[i].width,
+                          r != NULL ? cell(r, (enum column)i, text) : columns[i].title);
 }
 
 static void add_row(struct view *v, const struct layout *l, const struct row *r, size_t number)
@@ -308,11 +311,13 @@ void view_title(struct view *v, const struct look *look, const struct targets *a
         shown = all->at[i].now != NULL ? i : shown;
     }
     if (running == 1 && all->at[shown].now != NULL && all->at[shown].pid > 0)
-        add_line(v, look, STYLE_TITLE, "brim-top %s  %s (%ld), %zu %s  every %g s, by %s%s", clock, target_program(&all->at[shown]),
-                 all->at[shown].pid, caches, caches == 1 ? "cache" : "caches", look->interval, sort_name(look->sort), look->paused ? "  PAUSED" : "");
+        add_line(v, look, STYLE_TITLE, "brim-top %s  %s (%ld), %zu %s  every %g s, by %s%s", clock,
+                 target_program(&all->at[shown]), all->at[shown].pid, caches, caches == 1 ? "cache" : "caches",
+                 look->interval, sort_name(look->sort), look->paused ? "  PAUSED" : "");
     else
-        add_line(v, look, STYLE_TITLE, "brim-top %s  %zu %s, %zu %s  every %g s, by %s%s", clock, running, running == 1 ? "program" : "programs",
-                 caches, caches == 1 ? "cache" : "caches", look->interval, sort_name(look->sort), look->paused ? "  PAUSED" : "");
+        add_line(v, look, STYLE_TITLE, "brim-top %s  %zu %s, %zu %s  every %g s, by %s%s", clock, running,
+                 running == 1 ? "program" : "programs", caches, caches == 1 ? "cache" : "caches", look->interval,
+                 sort_name(look->sort), look->paused ? "  PAUSED" : "");
 }
 
 void view_details(struct view *v, const struct look *look, const struct row *r)
@@ -320,17 +325,19 @@ void view_details(struct view *v, const struct look *look, const struct row *r)
     char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], e[NUMBER], f[NUMBER];
     const json_t *o = r->now, *problems = target_problems(r->target, r->cache);
     const double loads = row_number(o, "loads");
-    add_line(v, look, STYLE_PLAIN, "%s%s: %s%s%s", r->name, r->is_kind ? ", a kind" : "", target_program(r->target), pid_text(r->target, a),
-             r->target->ended ? ", which has ended" : "");
-    add_line(v, look, STYLE_PLAIN, "  finds %s hit, %s missed; inserted %s, refused %s; evicted %s", count_text(row_number(o, "hits"), a),
-             count_text(row_number(o, "misses"), b), count_text(row_number(o, "insertions"), c), count_text(row_number(o, "refused"), d),
+    add_line(v, look, STYLE_PLAIN, "%s%s: %s%s%s", r->name, r->is_kind ? ", a kind" : "", target_program(r->target),
+             pid_text(r->target, a), r->target->ended ? ", which has ended" : "");
+    add_line(v, look, STYLE_PLAIN, "  finds %s hit, %s missed; inserted %s, refused %s; evicted %s",
+             count_text(row_number(o, "hits"), a), count_text(row_number(o, "misses"), b),
+             count_text(row_number(o, "insertions"), c), count_text(row_number(o, "refused"), d),
              count_text(row_number(json_object_get(o, "left"), "evicted"), e));
-    add_line(v, look, STYLE_PLAIN, "  loads %s (%s/s), failed %s, waited for %s; mean %s", count_text(loads, a), count_text(r->loads, b),
-             count_text(row_number(o, "load_failures"), c), count_text(row_number(o, "load_waits"), d),
+    add_line(v, look, STYLE_PLAIN, "  loads %s (%s/s), failed %s, waited for %s; mean %s", count_text(loads, a),
+             count_text(r->loads, b), count_text(row_number(o, "load_failures"), c),
+             count_text(row_number(o, "load_waits"), d),
              loads > 0 ? seconds_text(row_number(o, "load_ns") * 1e-9 / loads, e) : "-");
-    add_line(v, look, STYLE_PLAIN, "  charge held %s, reserved %s, waiting %s, queued %s; overhead %s", size_text(r->held, a),
-             size_text(row_number(o, "reserved"), b), size_text(row_number(o, "waiting"), c), size_text(row_number(o, "queued"), d),
-             size_text(row_number(o, "overhead"), f));
+    add_line(v, look, STYLE_PLAIN, "  charge held %s, reserved %s, waiting %s, queued %s; overhead %s",
+             size_text(r->held, a), size_text(row_number(o, "reserved"), b), size_text(row_number(o, "waiting"), c),
+             size_text(row_number(o, "queued"), d), size_text(row_number(o, "overhead"), f));
     for (size_t i = 0; !r->is_kind && i < json_array_size(problems); i++) {
         const char *text = json_string_value(json_array_get(problems, i));
         add_wrapped(v, look, text != NULL ? text : "?");

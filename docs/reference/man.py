@@ -245,6 +245,7 @@ def program_page(program):
         parts.append(help_block(block))
     brief = brief or {'brim-bench': 'measure and stress the Brim cache, and replay traces through it',
                       'brim-render': 'set text with every glyph from the Brim cache, and compare',
+                      'brim-tiles': 'serve an SVG or PDF in tiles over HTTP, out of the Brim cache',
                       'brim-top': 'watch the Brim caches of running programs'}[name]
     also = [('SEE ALSO', see_also([('brim', 7)]))]
     return page(name, 1, date_of(program), version, '%s \\- %s' % (name, escape(brief.rstrip('.'))),

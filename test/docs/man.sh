@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# man.sh DIRECTORY
-# Check the man pages below it: mandoc finds no error and no warning in them, groff neither, and each function that
-# libbrim.so exports has one.
+# man.sh DIRECTORY [PAGE...]
+# Check the man pages below it, and more: mandoc finds no error and no warning in them, groff neither, and each function
+# that libbrim.so exports has one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 wrong=0
-pages=("$1"/man*/*.[137])
+pages=("$1"/man*/*.[137] "${@:2}")
 [ "${#pages[@]}" -gt 100 ] || { echo "only ${#pages[@]} pages below $1"; exit 1; }
 
 mandoc -T lint -W warning "${pages[@]}" || wrong=1

@@ -324,11 +324,12 @@ plan_docs() {
     build build/release/brim-render
     build build/release/brim-tiles
     build man
+    build build/tiles/man1/brim-tiles.1
     build build/api/index.html
     for check in blocks links commands figures self; do
         step run_steps docs "$check" 120 pass test/docs/check.py "$check"
     done
-    step run_steps docs man 120 pass test/docs/man.sh build/man
+    step run_steps docs man 120 pass test/docs/man.sh build/man build/tiles/man1/brim-tiles.1
     step run_steps docs reference 60 pass test/docs/reference.py
 }
 
@@ -357,6 +358,8 @@ plan_tiles() {
     fi
     build strict-tiles
     build build/release/brim-tiles
+    build build/tiles/man1/brim-tiles.1
+    run_in release tiles-completion 60 test/top/completion.sh build/release/brim-tiles
     for variant in asan tsan; do
         build "build/$variant/brim-tiles"
         run_in "$variant" tiles 300 test/tiles/check.py "build/$variant/brim-tiles"

@@ -17,7 +17,8 @@ replay_packages=(jq mawk)
 cpp_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang binutils)
 # Qt is used where it is there (make peers).
 examples_packages=(gcc libc6-dev make pkg-config libxxhash-dev g++ clang python3 libleveldb-dev)
-tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev fonts-dejavu-core)
+tiles_packages=(gcc libc6-dev make pkg-config libxxhash-dev binutils libmicrohttpd-dev librsvg2-dev
+    libpoppler-glib-dev fonts-dejavu-core)
 docs_packages=("${run_packages[@]}" "${tiles_packages[@]}" g++ python3 mandoc groff-base doxygen)
 browser_packages=(chromium chromium-driver python3)
 package_packages=(gcc g++ libc6-dev make pkg-config libxxhash-dev binutils git cmake meson ninja-build abigail-tools)
@@ -79,6 +80,7 @@ has() {
     qtbase5-dev) pkg-config --exists Qt5Core ;;
     libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
     librsvg2-dev) pkg-config --exists librsvg-2.0 ;;
+    libpoppler-glib-dev) pkg-config --exists poppler-glib ;;
     chromium) command -v chromium >/dev/null ;;
     chromium-driver) command -v chromedriver >/dev/null ;;
     libtbb-dev) pkg-config --exists tbb && has_header g++ tbb/version.h c++ ;;

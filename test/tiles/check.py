@@ -4,8 +4,10 @@
 Check that PROGRAM, a brim-tiles, answers with the right tiles, draws each once however many ask for it, gives up what
 nobody waits for any more, forgets the tiles of a document that is read again, keeps to its capacity, and ends clean.
 """
+import ctypes
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -14,7 +16,7 @@ import tempfile
 import threading
 import zlib
 
-from server import Failed, Server, environment, expect, run_all, wait_until
+from server import PATIENCE, Failed, Server, environment, expect, run_all, wait_until
 
 PROGRAM = sys.argv[1]
 SCRATCH = tempfile.TemporaryDirectory()
@@ -46,6 +48,26 @@ def corner(png):
 def slow():
     """A document that takes a good part of a second for each tile: each text is set, also where it is not seen."""
     return svg("slow.svg", "#fff", '<text y="50" font-size="9">It takes its time.</text>' * 300)
+
+
+def pdf(name, *pages):
+    """Each page 100 points wide and 100 high, of one colour (red, green, blue), with a word on it."""
+    path = os.path.join(SCRATCH.name, name)
+    cairo, number = ctypes.CDLL("libcairo.so.2"), ctypes.c_double
+    cairo.cairo_pdf_surface_create.restype = cairo.cairo_create.restype = ctypes.c_void_p
+    surface = ctypes.c_void_p(cairo.cairo_pdf_surface_create(path.encode(), number(100), number(100)))
+    context = ctypes.c_void_p(cairo.cairo_create(surface))
+    for colour in pages:
+        cairo.cairo_set_source_rgb(context, *(number(c / 255) for c in colour))
+        cairo.cairo_paint(context)
+        cairo.cairo_set_source_rgb(context, *(number(1),) * 3)
+        cairo.cairo_move_to(context, number(30), number(50))
+        cairo.cairo_show_text(context, b"words")
+        cairo.cairo_show_page(context)
+    cairo.cairo_destroy(context)
+    cairo.cairo_surface_finish(surface)
+    cairo.cairo_surface_destroy(surface)
+    return path
 
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -231,17 +253,95 @@ def it_ends_clean():
                 connection.close()
 
 
+def json_has_standard_output_alone():
+    with subprocess.Popen([PROGRAM, "--port", "0", "--json", "-", svg("red.svg", "#f00")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        expect(process.stderr.readline().startswith("http://127.0.0.1:"), "it does not say where it listens")
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE)
+        expect(json.loads(out)["tiles"]["drawn"]["count"] == 0 and "tiles drawn" in err, f"{out} {err}")
+
+
+def progress_is_told_to_a_terminal():
+    """To others it is not: Server expects that nothing comes."""
+    master, slave = pty.openpty()
+    with Server(PROGRAM, svg("red.svg", "#f00"), stderr=slave) as s:
+        os.close(slave)
+        s.ask("/tile/0/0/0.png")
+        s.ask("/tile/0/0/0.png")
+        shown = b""
+        while b"2 tiles, 50 % hits; 0 wait; 0 of 16384 KiB used" not in shown:
+            expect(len(shown) < 10000, f"no such line: {shown}")
+            shown += os.read(master, 1000)
+        s.end()
+    shown = os.read(master, 1000)
+    expect(shown.endswith(b"\r\x1b[K"), f"the line stays: {shown}")
+    os.close(master)
+
+
+def refused(*arguments):
+    """What it says, in a line, when it does not start for bad input."""
+    result = subprocess.run([PROGRAM, "--port", "0", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                            env=environment())
+    expect(result.returncode == 2 and not result.stdout and re.fullmatch(r"brim-tiles: .+\n", result.stderr),
+           f"{arguments}: {result}")
+    return result.stderr
+
+
+def pages_of_a_pdf_are_right():
+    path = pdf("two.pdf", RED, BLUE)
+    if b"libpoppler" not in subprocess.run(["ldd", PROGRAM], capture_output=True, check=True).stdout:
+        expect("built without poppler-glib" in refused(path), "it does not say that it cannot")
+        return
+    for page, colour in ((1, RED), (2, BLUE)):
+        with Server(PROGRAM, "--page", page, path) as s:
+            for tile in ("0/0/0", "2/3/3", "10/1023/0"):
+                expect(corner(s.ask(f"/tile/{tile}.png")[2]) == colour, f"page {page}: {tile}")
+            pdf("two.pdf", BLUE, RED)
+            expect(s.ask("/reload", "POST")[0] == 200 and corner(s.ask("/tile/0/0/0.png")[2]) != colour, "not reloaded")
+            pdf("two.pdf")
+            status, _, body = s.ask("/reload", "POST")
+            expect(status == 500 and b"it has no page" in body if page == 2 else status in (200, 500), f"{status} {body}")
+            pdf("two.pdf", RED, BLUE)
+    expect("it has no page 3 that can be read; its pages are 2" in refused("--page", 3, path), "no word of the pages")
+    expect("no page 2" in refused("--page", 2, svg("red.svg", "#f00")), "a second page of an SVG")
+    with open(path, "rb") as file:
+        whole = file.read()
+    locked = whole.replace(b"trailer\n<<", b"trailer\n<< /ID [<00><00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" +
+                           b"11" * 32 + b"> /U <" + b"22" * 32 + b"> >>")
+    for name, bytes_of, says in (("locked.pdf", locked, "it is encrypted"), ("bad.pdf", b"%PDF-1.4\n", "no PDF that can"),
+                                 ("cut.pdf", whole[:200], "no PDF that can")):
+        with open(os.path.join(SCRATCH.name, name), "wb") as file:
+            file.write(bytes_of)
+        expect(says in refused(file.name), f"{name}: {refused(file.name)}")
+
+
+def threads_draw_a_pdf_at_once():
+    path = pdf("busy.pdf", RED)
+    if b"libpoppler" not in subprocess.run(["ldd", PROGRAM], capture_output=True, check=True).stdout:
+        return
+    with Server(PROGRAM, "--threads", 4, path) as s:
+        def work(i):
+            for j in range(8):
+                expect(i != 0 or s.ask("/reload", "POST")[0] == 200, "not reloaded")
+                status, _, body = s.ask(f"/tile/3/{j}/{i % 2}.png")
+                expect(status == 200 and corner(body) == RED, f"{status}")
+        all_at_once(6, work)
+        expect(s.tiles()["failed"] == 0, f"{s.tiles()}")
+
+
 def options_are_checked():
     def run(*arguments):
         return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60, env=environment())
     for arguments in (["--port", "65536"], ["--port", "x"], ["--port", ""], ["--port", "-1"], ["--capacity", "0"],
                       ["--capacity", "1T"], ["--capacity", "99999999999999999999"], ["--threads", "0"],
                       ["--threads", "257"], ["--threads", "2K"], ["--nonsense"], ["--port"], ["a.svg", "b.svg"],
-                      ["/nowhere.svg"], ["/dev/null"], ["--json", "/nowhere/x.json"]):
+                      ["/nowhere.svg"], ["/dev/null"], ["--json", "/nowhere/x.json"], ["-x"], ["-t"], ["--json=", "a.svg"], ["--page", "0"], ["--page", "x"]):
         result = run(*arguments)
-        expect(result.returncode == 2 and not result.stdout and result.stderr, f"{arguments}: {result}")
+        expect(result.returncode == 2 and not result.stdout and re.fullmatch(r"brim-tiles: .+\n", result.stderr),
+               f"{arguments}: {result}")
     result = run("--version")
-    expect(result.returncode == 0 and re.fullmatch(r"brim-tiles \d+\.\d+\.\d+\n", result.stdout), f"{result}")
+    expect(result.returncode == 0 and re.fullmatch(r"brim-tiles \(Brim\) \d+\.\d+\.\d+\n", result.stdout), f"{result}")
     result = run("--help")
     expect(result.returncode == 0 and result.stdout.startswith("Usage: ") and
            all(len(row) <= 80 for row in result.stdout.splitlines()), f"{result}")
@@ -252,4 +352,6 @@ def options_are_checked():
 
 run_all([tiles_are_right_and_hit, what_is_not_square_is_centred, the_map_is_built_in, bad_addresses_are_not_found,
          many_who_ask_share_one_drawing, what_nobody_waits_for_is_given_up, a_reload_invalidates,
-         reloads_and_requests_at_once, the_capacity_holds, statistics_are_told, it_ends_clean, options_are_checked])
+         reloads_and_requests_at_once, the_capacity_holds, statistics_are_told, it_ends_clean,
+         pages_of_a_pdf_are_right,
+         threads_draw_a_pdf_at_once, json_has_standard_output_alone, progress_is_told_to_a_terminal, options_are_checked])

@@ -38,9 +38,9 @@ def environment():
 
 
 class Server:
-    def __init__(self, program, *arguments):
+    def __init__(self, program, *arguments, stderr=subprocess.PIPE):
         self.process = subprocess.Popen([program, "--port", "0", *map(str, arguments)], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=environment())
+                                        stderr=stderr, text=True, env=environment())
         self.url = self.process.stdout.readline().strip()
         if not self.url.startswith("http://127.0.0.1:"):
             raise Failed(f"it does not say where it listens: {self.process.communicate()}")

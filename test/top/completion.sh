@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# completion.sh BRIM_BENCH BRIM_RENDER BRIM_TOP
-# Check that bash completes the programs' options, all that --help has and no others, and what may follow them.
+# completion.sh PROGRAM...
+# Check that bash completes what may follow the programs' options, and of each PROGRAM all options that --help has and no
+# others.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=bench/completion/brim
 source bench/completion/brim
-declare -A program=([brim-bench]=$1 [brim-render]=$2 [brim-top]=$3)
+# shellcheck source=docs/examples/tiles/brim-tiles.bash
+source docs/examples/tiles/brim-tiles.bash
 export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0
 failures=0
 
@@ -36,10 +38,14 @@ expect 'finds' brim-top --sort f
 expect 'Makefile' brim-bench replay Makef
 expect 'README.md' brim-render README
 expect '' brim-bench run --threads ''
+expect '' brim-tiles --threads ''
+expect 'README.md' brim-tiles -p 0 README
+expect 'Makefile' brim-tiles --json Makef
 
 # Every long option of --help, and no more; of brim-bench all commands' together.
-for name in brim-bench brim-render brim-top; do
-    helped=$("${program[$name]}" --help | grep -oE '^ +(-[A-Za-z0-9], |    )--[a-z]+' | grep -oE -- '--[a-z]+' | sort -u)
+for program in "$@"; do
+    name=${program##*/}
+    helped=$("$program" --help | grep -oE '^ +(-[A-Za-z0-9], |    )--[a-z]+' | grep -oE -- '--[a-z]+' | sort -u)
     if [ "$name" = brim-bench ]; then
         offered=$(for command in run peers stress replay; do completed brim-bench "$command" -; done | sort -u)
     else
@@ -55,7 +61,7 @@ for name in brim-bench brim-render brim-top; do
             arguments=()
             [ "$name" != brim-bench ] || arguments=("$first")
             if [ "$name" = brim-bench ] && ! completed brim-bench "$first" - | grep -qx -- "$option"; then continue; fi
-            if "${program[$name]}" "${arguments[@]}" "$option" x --unknown 2>&1 </dev/null | grep -q "unknown.*$option"; then
+            if "$program" "${arguments[@]}" "$option" x --unknown 2>&1 </dev/null | grep -q "unknown.*$option"; then
                 failures=$((failures + 1))
                 echo "FAILED: $name does not know $option"
             fi

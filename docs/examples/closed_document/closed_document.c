@@ -10,6 +10,7 @@
 #include <time.h>
 
 struct document {
+    brim_cache *cache;
     brim_group *group;
     FILE *file;
     sem_t reading, closed;
@@ -17,8 +18,7 @@ struct document {
 
 static void destroy_page(void *value, size_t cost, void *arg)
 {
-    (void)cost;
-    (void)arg;
+    (void)cost, (void)arg;
     free(value);
 }
 
@@ -36,7 +36,7 @@ static void finish(brim_load *load, FILE *file)
 }
 
 /* Makes a page; page 2 is slow, so that the document is closed meanwhile. */
-static brim_status load_page(brim_cache *cache, struct document *document, int number)
+static brim_status load_page(struct document *document, int number)
 {
     brim_entry_options entry;
     brim_entry_options_init(&entry);
@@ -46,7 +46,7 @@ static brim_status load_page(brim_cache *cache, struct document *document, int n
     options.entry = &entry;
     brim_ref *ref;
     brim_load *load;
-    const brim_status status = brim_claim_with(cache, BRIM_KEY(number), &options, &ref, &load);
+    const brim_status status = brim_claim_with(document->cache, BRIM_KEY(number), &options, &ref, &load);
     if (status == BRIM_CLAIMED && number == 2) {
         sem_post(&document->reading);
         sem_wait(&document->closed);
@@ -58,20 +58,15 @@ static brim_status load_page(brim_cache *cache, struct document *document, int n
     return status;
 }
 
-struct job {
-    brim_cache *cache;
-    struct document *document;
-};
-
-static void *render(void *arg)
+static void *render(void *document)
 {
-    struct job *job = arg;
-    (void)load_page(job->cache, job->document, 2);
+    (void)load_page(document, 2);
     return NULL;
 }
 
 static bool open_document(struct document *document, brim_cache *cache)
 {
+    document->cache = cache;
     document->group = brim_group_new(cache);
     document->file = tmpfile();
     return document->group != NULL && document->file != NULL && fputs("first\nsecond\n", document->file) >= 0 &&
@@ -100,10 +95,9 @@ int main(void)
     if (brim_cache_new(&options, &cache) != BRIM_OK)
         return 1;
     struct document document;
-    struct job job = {cache, &document};
     pthread_t thread;
-    if (!open_document(&document, cache) || load_page(cache, &document, 1) != BRIM_CLAIMED ||
-        pthread_create(&thread, NULL, render, &job) != 0) {
+    if (!open_document(&document, cache) || load_page(&document, 1) != BRIM_CLAIMED ||
+        pthread_create(&thread, NULL, render, &document) != 0) {
         fputs("closed_document: no memory, no thread or no temporary file\n", stderr);
         exit(1);
     }

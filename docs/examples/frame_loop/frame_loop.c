@@ -16,8 +16,7 @@ static unsigned rendered, lost; /* lost: a frame drew it, and it was evicted bef
 
 static void destroy_tile(void *value, size_t cost, void *arg)
 {
-    (void)cost;
-    (void)arg;
+    (void)cost, (void)arg;
     free(value);
 }
 
@@ -26,13 +25,11 @@ static const brim_kind tile_kind = {.size = sizeof tile_kind, .name = "tile", .d
 static brim_status render(const void *key, size_t key_len, void *arg, void **value, size_t *cost)
 {
     (void)arg;
-    void *tile = malloc(TILE);
-    if (tile == NULL)
-        return BRIM_NOMEM;
-    memcpy(tile, key, key_len);
-    *value = tile;
     *cost = TILE;
-    return BRIM_OK;
+    *value = malloc(TILE);
+    if (*value != NULL)
+        memcpy(*value, key, key_len);
+    return *value != NULL ? BRIM_OK : BRIM_NOMEM;
 }
 
 /* What brim_peek gives is valid until the section ends; what brim_get gives, until the release. */

@@ -6,70 +6,54 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 enum { BUCKETS = 256, LIMIT = 64 * 1024, THREADS = 2, REQUESTS = 20000, NAMES = 100 };
 
 struct thumb {
+    LIST_ENTRY(thumb) in_bucket;
+    TAILQ_ENTRY(thumb) in_list;
+    int refs; /* the map's own included */
     char name[32];
-    unsigned char *pixels;
     size_t size;
-    int refs;                           /* the map's own included */
-    struct thumb *next, *older, *newer; /* in its bucket and in the list */
+    unsigned char pixels[];
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of all that follows, and of the refs */
-static struct thumb *buckets[BUCKETS], *oldest, *newest;
+static LIST_HEAD(, thumb) buckets[BUCKETS];
+static TAILQ_HEAD(list, thumb) list = TAILQ_HEAD_INITIALIZER(list); /* the oldest first */
 static size_t used;
 
-static struct thumb **bucket(const char *name)
+static unsigned bucket(const char *name)
 {
     unsigned hash = 5381;
     while (*name != 0)
         hash = hash * 33 + (unsigned char)*name++;
-    return &buckets[hash % BUCKETS];
+    return hash % BUCKETS;
 }
 
 static void unref(struct thumb *t)
 {
-    if (--t->refs > 0)
-        return;
-    free(t->pixels);
-    free(t);
-}
-
-static void list_remove(struct thumb *t)
-{
-    *(t->older != NULL ? &t->older->newer : &oldest) = t->newer;
-    *(t->newer != NULL ? &t->newer->older : &newest) = t->older;
-}
-
-static void list_append(struct thumb *t)
-{
-    t->older = newest;
-    t->newer = NULL;
-    *(newest != NULL ? &newest->newer : &oldest) = t;
-    newest = t;
+    if (--t->refs == 0)
+        free(t);
 }
 
 static void evict(struct thumb *t)
 {
-    struct thumb **place = bucket(t->name);
-    while (*place != t)
-        place = &(*place)->next;
-    *place = t->next;
-    list_remove(t);
+    LIST_REMOVE(t, in_bucket);
+    TAILQ_REMOVE(&list, t, in_list);
     used -= t->size; /* wrong while somebody holds it: its memory is still there */
     unref(t);        /* under the mutex, as long as that takes */
 }
 
 static struct thumb *find(const char *name)
 {
-    struct thumb *t = *bucket(name);
+    struct thumb *t = LIST_FIRST(&buckets[bucket(name)]);
     while (t != NULL && strcmp(t->name, name) != 0)
-        t = t->next;
+        t = LIST_NEXT(t, in_bucket);
     if (t != NULL) {
-        list_remove(t);
-        list_append(t);
+        TAILQ_REMOVE(&list, t, in_list);
+        TAILQ_INSERT_TAIL(&list, t, in_list);
         t->refs++;
     }
     return t;
@@ -77,17 +61,14 @@ static struct thumb *find(const char *name)
 
 static struct thumb *render(const char *name)
 {
-    struct thumb *t = calloc(1, sizeof *t);
+    const size_t size = 256 + strlen(name) * 64;
+    struct thumb *t = malloc(sizeof *t + size);
     if (t == NULL)
         return NULL;
     (void)snprintf(t->name, sizeof t->name, "%s", name);
-    t->size = 256 + strlen(name) * 64;
-    t->pixels = malloc(t->size);
-    if (t->pixels == NULL) {
-        free(t);
-        return NULL;
-    }
-    memset(t->pixels, name[strlen(name) - 1], t->size);
+    t->size = size;
+    t->refs = 1;
+    memset(t->pixels, name[strlen(name) - 1], size);
     return t;
 }
 
@@ -100,22 +81,19 @@ static struct thumb *thumb_get(const char *name)
         return t;
     pthread_mutex_lock(&mutex);
     struct thumb *other = find(name);
-    if (other == NULL) {
-        while (oldest != NULL && used + t->size > LIMIT)
-            evict(oldest);
-        struct thumb **place = bucket(name);
-        t->refs = 2;
-        t->next = *place;
-        *place = t;
-        list_append(t);
-        used += t->size;
-        other = t;
-    } else {
-        t->refs = 1;
+    if (other != NULL) {
         unref(t);
+        t = other;
+    } else {
+        while (!TAILQ_EMPTY(&list) && used + t->size > LIMIT)
+            evict(TAILQ_FIRST(&list));
+        LIST_INSERT_HEAD(&buckets[bucket(name)], t, in_bucket);
+        TAILQ_INSERT_TAIL(&list, t, in_list);
+        t->refs++;
+        used += t->size;
     }
     pthread_mutex_unlock(&mutex);
-    return other;
+    return t;
 }
 
 static void thumb_release(struct thumb *t)
@@ -144,16 +122,13 @@ int main(void)
 {
     pthread_t threads[THREADS];
     size_t sums[THREADS] = {0};
-    for (int i = 0; i < THREADS; i++) {
-        if (pthread_create(&threads[i], NULL, show, &sums[i]) != 0) {
-            fputs("no thread\n", stderr);
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, show, &sums[i]) != 0)
             exit(1);
-        }
-    }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     printf("shown: %zu %zu\nwithin the limit: %s\n", sums[0], sums[1], used <= LIMIT ? "yes" : "no");
-    while (oldest != NULL)
-        evict(oldest);
+    while (!TAILQ_EMPTY(&list))
+        evict(TAILQ_FIRST(&list));
     return 0;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pdf.h"
+
 /* world.svg, put in by the linker. */
 extern const unsigned char _binary_world_svg_start[], _binary_world_svg_end[];
 
@@ -16,13 +18,23 @@ struct document {
     char *text; /* NULL: built in */
     const unsigned char *bytes;
     size_t len;
+    bool pdf;
+    int page;
     double width, height; /* in its own pixels */
 };
 
-static RsvgHandle *open_handle(const struct document *d, char *why, size_t why_size) {
+/* Of librsvg, or a page of poppler. */
+static void *open_handle(const struct document *d, char *why, size_t why_size) {
     GError *error = NULL;
-    RsvgHandle *handle = rsvg_handle_new_from_data(d->bytes, d->len, &error);
+    RsvgHandle *handle;
 
+    if (d->pdf)
+        return pdf_open(d->bytes, d->len, d->page, why, why_size);
+    if (d->page != 1) {
+        snprintf(why, why_size, "it is no PDF, and has no page %d", d->page);
+        return NULL;
+    }
+    handle = rsvg_handle_new_from_data(d->bytes, d->len, &error);
     if (handle == NULL) {
         snprintf(why, why_size, "%s", error->message);
         g_error_free(error);
@@ -31,7 +43,7 @@ static RsvgHandle *open_handle(const struct document *d, char *why, size_t why_s
 }
 
 /* What has no size in pixels has a viewBox, or else is a square. */
-static void measure(struct document *d, RsvgHandle *handle) {
+static void measure_svg(struct document *d, RsvgHandle *handle) {
     gboolean has_width, has_height, has_box;
     RsvgLength width, height;
     RsvgRectangle box = {0, 0, 0, 0};
@@ -42,6 +54,13 @@ static void measure(struct document *d, RsvgHandle *handle) {
         d->width = has_box ? box.width : 1;
         d->height = has_box ? box.height : 1;
     }
+}
+
+static void measure(struct document *d, void *handle) {
+    if (d->pdf)
+        pdf_size(handle, &d->width, &d->height);
+    else
+        measure_svg(d, handle);
 }
 
 static bool read_file(struct document *d, const char *path, char *why, size_t why_size) {
@@ -55,18 +74,20 @@ static bool read_file(struct document *d, const char *path, char *why, size_t wh
     }
     d->bytes = (const unsigned char *)d->text;
     d->len = len;
+    d->pdf = pdf_is(d->bytes, len);
     return true;
 }
 
-struct document *document_read(const char *path, char *why, size_t why_size) {
+struct document *document_read(const char *path, int page, char *why, size_t why_size) {
     struct document *d = calloc(1, sizeof *d);
-    RsvgHandle *handle = NULL;
+    void *handle = NULL;
 
     if (d == NULL) {
         snprintf(why, why_size, "no memory");
         return NULL;
     }
     atomic_init(&d->counts, 1);
+    d->page = page;
     d->bytes = _binary_world_svg_start;
     d->len = (size_t)(_binary_world_svg_end - _binary_world_svg_start);
     if (path == NULL || read_file(d, path, why, why_size))
@@ -95,7 +116,7 @@ void document_drop(struct document *d) {
 }
 
 /* The thread's handle of ${d}: made anew when the document is another than the last time. */
-static RsvgHandle *handle_of(struct painter *p, struct document *d) {
+static void *handle_of(struct painter *p, struct document *d) {
     char why[128];
 
     if (p->document != d) {
@@ -148,7 +169,7 @@ static struct tile *to_png(cairo_surface_t *surface) {
     return fitting != NULL ? fitting : g.tile;
 }
 
-static bool draw(RsvgHandle *handle, const struct document *d, struct place place, cairo_t *cairo) {
+static bool draw(void *handle, const struct document *d, struct place place, cairo_t *cairo) {
     double tile = TILE_PIXELS, side = ldexp(tile, (int)place.zoom), scale = side / fmax(d->width, d->height);
     double width = d->width * scale, height = d->height * scale;
     RsvgRectangle all = {.x = (side - width) / 2 - (double)place.x * tile,
@@ -158,12 +179,20 @@ static bool draw(RsvgHandle *handle, const struct document *d, struct place plac
 
     cairo_set_source_rgb(cairo, 1, 1, 1);
     cairo_paint(cairo);
+    if (d->pdf) {
+        cairo_translate(cairo, all.x, all.y);
+        cairo_scale(cairo, scale, scale);
+        cairo_rectangle(cairo, 0, 0, d->width, d->height);
+        cairo_clip(cairo);
+        pdf_draw(handle, cairo);
+        return cairo_status(cairo) == CAIRO_STATUS_SUCCESS;
+    }
     return rsvg_handle_render_document(handle, cairo, &all, NULL) &&
            cairo_status(cairo) == CAIRO_STATUS_SUCCESS;
 }
 
 struct tile *painter_draw(struct painter *p, struct document *d, struct place place) {
-    RsvgHandle *handle = handle_of(p, d);
+    void *handle = handle_of(p, d);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, TILE_PIXELS, TILE_PIXELS);
     cairo_t *cairo = cairo_create(surface);
     struct tile *tile = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The document, an SVG file, and the drawing of its tiles. */
+/* The document, an SVG file or a page of a PDF file, and the drawing of its tiles. */
 #ifndef TILES_DOCUMENT_H
 #define TILES_DOCUMENT_H
 #include <stdbool.h>
@@ -16,13 +16,13 @@ struct place {
 /* Counted and constant: threads that draw an old one go on while a new one is read. */
 struct document;
 
-/* NULL: the map that is built in.  NULL is returned, and ${why} says why, if it cannot be read or is no SVG.
- */
-struct document *document_read(const char *path, char *why, size_t why_size);
+/* NULL: the map that is built in.  NULL is returned, and ${why} says why, if it cannot be read, is neither, or
+ * has no such page. */
+struct document *document_read(const char *path, int page, char *why, size_t why_size);
 struct document *document_copy(struct document *d);
 void document_drop(struct document *d);
 
-/* A thread's own: handles of librsvg are not for two threads at a time. */
+/* A thread's own: handles of librsvg and poppler are not for two threads at a time. */
 struct painter {
     struct document *document;
     void *handle;
@@ -34,7 +34,7 @@ struct tile {
     unsigned char png[];
 };
 
-/* NULL: no memory, or librsvg could not. */
+/* NULL: no memory, or the library could not. */
 struct tile *painter_draw(struct painter *p, struct document *d, struct place place);
 void painter_end(struct painter *p);
 

@@ -1,31 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* brim-tiles: a map, or any SVG, in tiles over HTTP, with Brim between those who ask and those who draw. */
+/* brim-tiles: a map, or any SVG or page of a PDF, in tiles over HTTP, with Brim between those who ask and those who draw. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "service.h"
 
 enum { MAX_THREADS = 256 };
 
-static const char HELP[] = "Usage: brim-tiles [OPTION]... [FILE.svg]\n"
-                           "Serves FILE, or a map of the world, as tiles of 256 by 256 pixels at\n"
-                           "/tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine only.\n"
+static const char HELP[] = "Usage: brim-tiles [OPTION]... [FILE]\n"
+                           "Serves FILE, an SVG or PDF, or else a map of the world, as tiles of 256 by 256\n"
+                           "pixels at /tile/ZOOM/X/Y.png, and a page to look at them at /, on this machine\n"
+                           "only.\n"
                            "Statistics are at /stats, for Prometheus, and at /stats.json.  SIGHUP, or POST\n"
                            "to /reload, reads FILE again; SIGINT and SIGTERM end it.\n"
                            "\n"
+                           "  -P, --page N          of a PDF (default 1)\n"
                            "  -p, --port N          where to listen; 0: any that is free (default 8080)\n"
                            "  -c, --capacity BYTES  of the cache; K, M and G may follow (default 16M)\n"
                            "  -t, --threads N       that draw, 1 to 256 (default: the cores)\n"
-                           "  -j, --json FILE       the statistics as JSON, too, in the end\n"
-                           "  -h, --help            this text\n"
-                           "  -V, --version         the version\n"
+                           "  -j, --json FILE       the statistics as JSON too, in the end; -: to standard\n"
+                           "                        output, all else to standard error\n"
+                           "  -h, --help\n"
+                           "  -V, --version\n"
+                           "\n"
+                           "Where standard error is a terminal, a line there says how it goes.\n"
                            "\n"
                            "Exit status: 0; 1 when it cannot start or write; 2 on bad input.\n";
 
@@ -72,20 +80,31 @@ static unsigned cores(void) {
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (unsigned)n;
 }
 
+static _Noreturn void refuse(const char *argument) {
+    if (strncmp(argument, "--", 2) == 0)
+        leave(2, "unknown or wrongly used option '%s' (--help lists them)", argument);
+    leave(2, "unknown option '-%c' (--help lists them)", optopt);
+}
+
 static struct options parse(int argc, char **argv) {
-    static const struct option all[] = {{"port", required_argument, NULL, 'p'},
+    static const struct option all[] = {{"page", required_argument, NULL, 'P'},
+                                        {"port", required_argument, NULL, 'p'},
                                         {"capacity", required_argument, NULL, 'c'},
                                         {"threads", required_argument, NULL, 't'},
                                         {"json", required_argument, NULL, 'j'},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
                                         {NULL, 0, NULL, 0}};
-    struct options o = {.port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
+    struct options o = {.page = 1, .port = 8080, .capacity = (size_t)16 << 20, .threads = cores()};
     char version[64];
     int c;
 
-    while ((c = getopt_long(argc, argv, "p:c:t:j:hV", all, NULL)) != -1)
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":P:p:c:t:j:hV", all, NULL)) != -1)
         switch (c) {
+        case 'P':
+            o.page = (int)parse_number("--page", optarg, 1, INT_MAX, false);
+            break;
         case 'p':
             o.port = (uint16_t)parse_number("--port", optarg, 0, UINT16_MAX, false);
             break;
@@ -101,11 +120,12 @@ static struct options parse(int argc, char **argv) {
         case 'h':
             say(HELP);
         case 'V':
-            snprintf(version, sizeof version, "brim-tiles %s\n", brim_version());
+            snprintf(version, sizeof version, "brim-tiles (Brim) %s\n", brim_version());
             say(version);
+        case ':':
+            leave(2, "option '%s' needs a value (--help lists them)", argv[optind - 1]);
         default:
-            fputs("Try 'brim-tiles --help'.\n", stderr);
-            exit(2);
+            refuse(argv[optind - 1]);
         }
     if (argc - optind > 1)
         leave(2, "one file at a time, not also '%s'", argv[optind + 1]);
@@ -126,17 +146,40 @@ static sigset_t block_signals(void) {
     return set;
 }
 
+static void clear_line(bool terminal) {
+    if (terminal)
+        fputs("\r\033[K", stderr);
+}
+
+/* On a terminal a line is written anew each second. */
 static void serve(struct service *s, const sigset_t *set) {
-    char why[256];
-    int sig;
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    const struct timespec second = {.tv_sec = 1};
+    char text[256];
 
     for (;;) {
-        sigwait(set, &sig);
-        if (sig != SIGHUP)
+        int sig = terminal ? sigtimedwait(set, NULL, &second) : sigwaitinfo(set, NULL);
+
+        clear_line(terminal);
+        if (sig == SIGINT || sig == SIGTERM)
             return;
-        if (!service_reload(s, why, sizeof why))
-            fprintf(stderr, "brim-tiles: not reloaded: %s\n", why);
+        if (sig == SIGHUP && !service_reload(s, text, sizeof text))
+            fprintf(stderr, "brim-tiles: not reloaded: %s\n", text);
+        if (terminal) {
+            service_progress(s, text, sizeof text);
+            fputs(text, stderr);
+        }
     }
+}
+
+/* Standard output is JSON's alone, if it goes there: what is printed besides goes where errors go. */
+static FILE *open_json(const char *path) {
+    int fd;
+
+    if (strcmp(path, "-") != 0)
+        return fopen(path, "w");
+    fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 ? fdopen(fd, "w") : NULL;
 }
 
 int main(int argc, char **argv) {
@@ -147,7 +190,7 @@ int main(int argc, char **argv) {
     char why[256];
     bool bad_input, good;
 
-    if (o.json != NULL && (json = fopen(o.json, "w")) == NULL)
+    if (o.json != NULL && (json = open_json(o.json)) == NULL)
         leave(2, "%s: %s", o.json, strerror(errno));
     s = service_start(&o, why, sizeof why, &bad_input);
     if (s == NULL)

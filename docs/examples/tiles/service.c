@@ -39,6 +39,7 @@ struct service {
     pthread_mutex_t mutex; /* of document */
     struct document *document;
     const char *path;
+    int page;
     struct pool *pool;
     struct watch *watch;
     struct MHD_Daemon *daemon;
@@ -93,7 +94,7 @@ static struct document *current_document(void *arg) {
 /* First the new document, then the invalidation: a load claimed after it draws the new one, and none before
  * is found. */
 bool service_reload(struct service *s, char *why, size_t why_size) {
-    struct document *old, *d = document_read(s->path, why, why_size);
+    struct document *old, *d = document_read(s->path, s->page, why, why_size);
 
     if (d == NULL)
         return false;
@@ -363,6 +364,15 @@ bool service_stats(struct service *s, FILE *f, brim_format format) {
     return ferror(f) == 0;
 }
 
+void service_progress(struct service *s, char *text, size_t size) {
+    struct numbers n = read_numbers(s);
+    uint64_t all = n.answers[HIT] + n.answers[SHARED] + n.answers[DRAWN];
+
+    snprintf(text, size, "%" PRIu64 " tiles, %" PRIu64 " %% hits; %" PRIu64 " wait; %zu of %zu KiB used", all,
+             all != 0 ? 100 * n.answers[HIT] / all : 0, n.waiting, brim_used(s->cache) >> 10,
+             brim_capacity(s->cache) >> 10);
+}
+
 static enum MHD_Result send_stats(struct service *s, struct MHD_Connection *c, brim_format format,
                                   const char *type) {
     char *text = NULL;
@@ -504,7 +514,8 @@ struct service *service_start(const struct options *options, char *why, size_t w
     }
     pthread_mutex_init(&s->mutex, NULL);
     s->path = options->path;
-    s->document = document_read(s->path, why, why_size);
+    s->page = options->page;
+    s->document = document_read(s->path, s->page, why, why_size);
     if (s->document == NULL) {
         *bad_input = true;
         service_free(s);

@@ -11,6 +11,7 @@
 
 struct options {
     const char *path; /* of the document; NULL: the built-in map */
+    int page;         /* of a PDF; 1 for all else */
     const char *json; /* where the statistics go in the end, too; NULL: nowhere */
     size_t capacity;
     unsigned threads;
@@ -25,6 +26,9 @@ uint16_t service_port(const struct service *s);
 
 /* Read the document again.  False: ${why} says why, and the old one stays. */
 bool service_reload(struct service *s, char *why, size_t why_size);
+
+/* A line of how it goes, without its end. */
+void service_progress(struct service *s, char *text, size_t size);
 
 /* Nothing is answered any more but what is under way; then it can only tell its statistics and be freed. */
 void service_stop(struct service *s);
