@@ -521,6 +521,34 @@ START_TEST(it_shrinks_with_what_is_removed)
 }
 END_TEST
 
+/* Somebody changes the size: nobody else begins to, whatever is linked or removed meanwhile. */
+START_TEST(one_at_a_time_changes_the_size)
+{
+    struct entry_list left = {NULL, NULL};
+    struct table *t;
+
+    make(0);
+    for (unsigned i = 0; i < 3; i++)
+        link_new(i, i, 1);
+    ck_assert_uint_eq(sh.index.table->buckets, 1);
+    t = mem_alloc_zeroed(common.mem, index_table_size(3), 64);
+    index_table_init(t, 3);
+    lock_acquire(&sh.lock);
+    index_begin_locked(&sh.index, t);
+    lock_release(&sh.lock);
+    heap_fail(&h, 1, SIZE_MAX);
+    link_new(3, 3, 1);
+    ck_assert_uint_eq(index_wanted(&sh.index, 1), 2);
+    ck_assert(shard_fit_index(&sh));
+    ck_assert(remove_key(0, &left));
+    ck_assert_uint_eq(h.failed, 0); /* nor was there a try */
+    ck_assert_ptr_eq(sh.index.next, t);
+    sh.index.next = NULL;
+    mem_free(common.mem, t, index_table_size(3), 64);
+    unmake();
+}
+END_TEST
+
 #ifdef BRIM_INTERFERE
 /* ---- Another thread that needs the mutex: when it is free */
 
@@ -559,10 +587,13 @@ static void insert_one(void)
     insert_up_to(1);
 }
 
+static bool removed_in_time; /* before copying began */
+
 static void remove_some(void)
 {
     struct entry_list left = {NULL, NULL};
 
+    removed_in_time = sh.index.next == NULL && sh.index.table->buckets == 1;
     for (unsigned i = 0; i < BEFORE; i++)
         ck_assert(remove_key(i, &left));
 }
@@ -581,6 +612,7 @@ START_TEST(it_grows_beside_another_thread)
         ck_assert_uint_eq(sh.index.table->buckets, 1);
         act_unlocked = others_acts[_i];
         inserted_by_other = 0;
+        removed_in_time = false;
         atom_interfere(after, when_unlocked, NULL);
         link_new(BEFORE, BEFORE, 1);
         more = atom_has_interfered();
@@ -592,6 +624,109 @@ START_TEST(it_grows_beside_another_thread)
         ck_assert_uint_eq(sh.index.count, n);
         ck_assert_uint_eq(index_wanted(&sh.index, 1), sh.index.table->buckets);
         ck_assert_uint_eq(atom_load_relaxed(&sh.bytes), index_table_size(sh.index.table->buckets));
+        if (removed_in_time)
+            ck_assert_uint_eq(sh.index.table->buckets, 1); /* it stays as it is */
+        unmake();
+    }
+}
+END_TEST
+
+/* ---- A table that is made smaller: by then too small, or read by another thread */
+
+enum { MANY = 100, FEW = 10, COME = 12 };
+
+static struct table *large;
+static size_t blocks_before;
+static bool came_in_time; /* when the smaller table was there, and not in use yet */
+
+/* Without memory it keeps its size. */
+static void make_large_with_few(void)
+{
+    struct entry_list left = {NULL, NULL};
+
+    make(0);
+    for (unsigned i = 0; i < MANY; i++)
+        link_new(i, i, 1);
+    heap_fail(&h, 1, SIZE_MAX);
+    for (unsigned i = FEW; i < MANY; i++)
+        ck_assert(remove_key(i, &left));
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    large = sh.index.table;
+    blocks_before = h.blocks;
+    ck_assert_uint_lt(index_wanted(&sh.index, COME), large->buckets / 2);
+}
+
+/* Where it comes in time they are too many for the table of those that were there; then a reader is there, too. */
+static void insert_many(void)
+{
+    came_in_time = sh.index.table == large && h.blocks > blocks_before;
+    heap_fail(&h, 1, SIZE_MAX);
+    for (unsigned i = 0; i < COME; i++)
+        link_new(MANY + i, MANY + i, 1);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    if (came_in_time)
+        section_enter(self);
+}
+
+/* Then it is given back, and nobody is waited for, as nobody has seen it. */
+START_TEST(a_table_that_has_become_too_small)
+{
+    unsigned in_time = 0;
+    bool more = true;
+
+    for (unsigned after = 0; more; after++) {
+        make_large_with_few();
+        came_in_time = false;
+        act_unlocked = insert_many;
+        atom_interfere(after, when_unlocked, NULL);
+        ck_assert(shard_fit_index(&sh));
+        more = atom_has_interfered();
+        if (came_in_time) {
+            section_leave(self);
+            ck_assert_ptr_eq(sh.index.table, large);
+            ck_assert_uint_eq(h.blocks, blocks_before);
+            in_time++;
+        }
+        ck_assert_ptr_null(sh.index.next);
+        for (unsigned i = 0; i < MANY + COME; i++)
+            ck_assert_ptr_eq(find(i), i < FEW || (more && i >= MANY) ? &items[i].e : NULL);
+        unmake();
+    }
+    ck_assert_uint_ge(in_time, 2); /* before the copying began, and in it */
+}
+END_TEST
+
+static bool is_reading; /* a look-up of another thread is under way */
+static unsigned read_on; /* how often it was when the tables had changed */
+
+static void end_reading(void *arg)
+{
+    (void)arg;
+    read_on += sh.index.table != large;
+    is_reading = false;
+    section_leave(self);
+}
+
+static void expect_no_reading(void *arg)
+{
+    (void)arg;
+    ck_assert(!is_reading || sh.index.table == large);
+}
+
+/* What it reads is freed only when it has ended, however long that takes. */
+START_TEST(a_look_up_in_the_old_table)
+{
+    read_on = 0;
+    for (unsigned after = 0; read_on < 50; after++) {
+        make_large_with_few();
+        h.hook = expect_no_reading;
+        section_enter(self); /* the other's, as if it had our record */
+        is_reading = true;
+        atom_interfere(after, end_reading, NULL);
+        ck_assert(shard_fit_index(&sh));
+        ck_assert(atom_has_interfered());
+        ck_assert_uint_eq(h.blocks, blocks_before);
+        ck_assert_ptr_ne(sh.index.table, large);
         unmake();
     }
 }
@@ -720,6 +855,41 @@ START_TEST(room_that_another_thread_makes)
 }
 END_TEST
 
+/* With memory for what we do. */
+static void fill_up(void)
+{
+    heap_fail(&h, 1, SIZE_MAX);
+    while (index_has_room(&sh.index)) {
+        link_new(100 + inserted_by_other, 100 + inserted_by_other, 1);
+        inserted_by_other++;
+    }
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+}
+
+/* More is made. */
+START_TEST(room_that_another_thread_takes)
+{
+    bool more = true;
+    unsigned taken = 0;
+
+    for (unsigned after = 0; more; after++) {
+        make(0);
+        inserted_by_other = 0;
+        heap_fail(&h, 1, SIZE_MAX);
+        for (unsigned i = 0; i < INDEX_ENTRIES; i++)
+            link_new(i, i, 1);
+        heap_fail(&h, SIZE_MAX, SIZE_MAX);
+        act_unlocked = fill_up;
+        atom_interfere(after, when_unlocked, NULL);
+        ck_assert_int_eq(link_one_more(&more), SHARD_LINKED);
+        ck_assert_uint_eq(sh.index.count, INDEX_ENTRIES + 1 + inserted_by_other);
+        taken += inserted_by_other > 0;
+        unmake();
+    }
+    ck_assert_uint_gt(taken, 0);
+}
+END_TEST
+
 START_TEST(who_makes_it_larger_is_waited_for)
 {
     bool finished = true;
@@ -754,6 +924,10 @@ START_TEST(in_a_child_the_new_table_is_given_up)
     shard_child(&sh, self, &told, &forgotten);
     lock_release(&sh.lock);
     ck_assert_ptr_null(sh.index.next);
+    ck_assert_ptr_eq(sh.orphan, t);
+    lock_acquire(&sh.lock);
+    shard_child(&sh, self, &told, &forgotten); /* in its own child: it is still to be freed */
+    lock_release(&sh.lock);
     ck_assert_ptr_eq(sh.orphan, t);
     for (unsigned i = 1; i < 20; i++)
         link_new(i, i, 1);
@@ -856,7 +1030,36 @@ START_TEST(sums_begun_meanwhile)
     ck_assert_uint_eq(reserved, 3);
     ck_assert_uint_eq(limit_taken(&limit), 12); /* what was not needed has gone back */
     ck_assert_uint_eq(atom_load_relaxed(&limit.linked), 12);
+    ck_assert(limit_take(&limit, 3));
+    ck_assert(shard_set_cost(&sh, e, 11, &reserved, true, &values, self, st, &more)); /* less, as it turns out */
+    ck_assert_uint_eq(reserved, 4);
+    ck_assert_uint_eq(limit_taken(&limit), 11);
+    ck_assert_uint_eq(atom_load_relaxed(&limit.linked), 11);
     (void)release(e);
+    unmake();
+}
+END_TEST
+
+START_TEST(sums_begun_before_a_replacement)
+{
+    struct entry_list left = {NULL, NULL};
+    struct shard_link l;
+
+    make(0);
+    link_new(0, 1, 10);
+    l = link_of(1, 1, 20);
+    limit_begin(&limit, 10);
+    atom_store_relaxed(&common.limits, 1);
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_UNCOUNTED);
+    ck_assert_ptr_null(left.head);
+    expect_sums(10, 1, 0);
+    ck_assert(limit_take(&limit, 20));
+    l.counted = true;
+    ck_assert_int_eq(shard_link(&sh, &l, self, st, &left), SHARD_LINKED);
+    ck_assert_ptr_eq(entry_list_pop(&left), &items[0].e);
+    expect_sums(20, 1, 0);
+    ck_assert_uint_eq(limit_taken(&limit), 30); /* the old one's until it is destroyed */
+    ck_assert_uint_eq(atom_load_relaxed(&limit.linked), 20);
     unmake();
 }
 END_TEST
@@ -936,16 +1139,21 @@ int main(void)
     tcase_add_loop_test(tc, what_is_stale_is_as_if_it_were_gone, 0, 2);
     tcase_add_test(tc, some_are_held_at_a_time);
     tcase_add_loop_test(tc, it_shrinks_with_what_is_removed, 0, 2);
+    tcase_add_test(tc, one_at_a_time_changes_the_size);
 #ifdef BRIM_INTERFERE
     tcase_add_loop_test(tc, it_grows_beside_another_thread, 0, 3);
+    tcase_add_test(tc, a_table_that_has_become_too_small);
+    tcase_add_test(tc, a_look_up_in_the_old_table);
     tcase_add_test(tc, counts_that_threads_share);
     tcase_add_loop_test(tc, room_that_another_thread_makes, 0, 2);
+    tcase_add_test(tc, room_that_another_thread_takes);
     tcase_add_test(tc, who_makes_it_larger_is_waited_for);
 #endif
     tcase_add_test(tc, in_a_child_the_new_table_is_given_up);
     tcase_add_test(tc, evict_and_sweep);
     tcase_add_test(tc, costs_change);
     tcase_add_test(tc, sums_begun_meanwhile);
+    tcase_add_test(tc, sums_begun_before_a_replacement);
     tcase_add_test(tc, the_cost_of_what_has_left_or_is_not_charged);
     tcase_add_test(tc, without_memory_until_full);
     return suite_run(tc);
