@@ -639,6 +639,8 @@ static void count_refused(const struct ending *e, bool cached)
 
     c->unsure = c->unsure || (e->stale && !e->canceled);
     c->refused += refused;
+    if (refused)
+        c->pressed_frame = c->frame + 1;
     c->too_big += refused && e->big;
 }
 

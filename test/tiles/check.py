@@ -46,8 +46,9 @@ def corner(png):
 
 
 def slow():
-    """A document that takes a good part of a second for each tile: each text is set, also where it is not seen."""
-    return svg("slow.svg", "#fff", '<text y="50" font-size="9">It takes its time.</text>' * 300)
+    """A document that takes most of a second for each tile, in which others can come to wait on a busy machine, too:
+    each text is set, also where it is not seen."""
+    return svg("slow.svg", "#fff", '<text y="50" font-size="9">It takes its time.</text>' * 1500)
 
 
 def pdf(name, *pages):
