@@ -93,12 +93,12 @@ part_blocks() {
 
 check_library() {
     local library=$1/libbrim.so.$version unversioned
-    objdump -p "$library" | grep -qE '^ +SONAME +libbrim\.so\.0$' || fail "$library: another soname"
+    objdump -p "$library" | grep -E '^ +SONAME +libbrim\.so\.0$' >/dev/null || fail "$library: another soname"
     [ "$(readlink -f "$1/libbrim.so.0")" = "$library" ] && [ "$(readlink -f "$1/libbrim.so")" = "$library" ] ||
         fail 'links that lead elsewhere'
     unversioned=$(nm -D --defined-only "$library" | grep -v '@@BRIM_0$' | grep -v ' A BRIM_0$' || true)
     [ -z "$unversioned" ] || fail "symbols without version: $unversioned"
-    readelf -d "$library" | grep -q NODELETE || fail "$library could be unloaded under threads that are in it"
+    readelf -d "$library" | grep NODELETE >/dev/null || fail "$library could be unloaded under threads that are in it"
     "$top/test/support/exports.sh" "$library"
 }
 
@@ -217,7 +217,7 @@ part_found() {
     rm "$work/elsewhere/moved/lib/libbrim.a"
     ! cmake -S test/package -B "$work/torn" "-DCMAKE_PREFIX_PATH=$work/elsewhere/moved" "-DPROGRAM=$work/program.c" \
         >"$work/torn.log" 2>&1 || fail 'what is incomplete was found'
-    tr -s ' \n' ' ' <"$work/torn.log" | grep -q 'libbrim.a is missing' || fail "$(cat "$work/torn.log")"
+    tr -s ' \n' ' ' <"$work/torn.log" | grep 'libbrim.a is missing' >/dev/null || fail "$(cat "$work/torn.log")"
 }
 
 # copy DIRECTORY: lib/ and include/, for another build.
@@ -268,7 +268,7 @@ part_meson() {
     meson_build "$work/subproject" "$work/static"
     says "$work/static/program"
     needs "$work/static/program"
-    meson introspect "$work/static" --projectinfo | grep -q "\"version\": \"$version\"" || fail 'Meson tells another version'
+    meson introspect "$work/static" --projectinfo | grep "\"version\": \"$version\"" >/dev/null || fail 'Meson tells another version'
 
     mkdir "$work/subdir"
     block file program.c >"$work/subdir/program.c"
@@ -284,7 +284,7 @@ part_programs() {
     local program
     make -s --no-print-directory -j2 install
     for program in $(make -s --no-print-directory print-PROGRAMS_HERE); do
-        "$PREFIX/bin/$program" --version | grep -qx "$program (Brim) $version" || fail "$program tells another version"
+        "$PREFIX/bin/$program" --version | grep -x "$program (Brim) $version" >/dev/null || fail "$program tells another version"
     done
     make -s --no-print-directory uninstall
     [ -z "$(files "$PREFIX")" ] || fail "uninstall left: $(files "$PREFIX")"

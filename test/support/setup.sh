@@ -95,7 +95,7 @@ find_missing() {
     done
 }
 
-available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep '^  Candidate: [^(]' >/dev/null; }
 
 # The packages to ask for: clang-19, whose ThreadSanitizer is the better one, where it is to be had.
 choose() {

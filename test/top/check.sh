@@ -167,8 +167,8 @@ bad 2 "process $$ publishes nothing \(.*/brim/$$.json\)" $$
 # ---- Conventions
 
 for program in "$bench" "$top"; do
-    "$program" --version | grep -Eqx "$(basename "$program") \(Brim\) [0-9]+\.[0-9]+\.[0-9]+( .*)?" || fail "$program --version"
-    "$program" -h | grep -q 'Exit status: 0' || fail "$program -h"
+    "$program" --version | grep -Ex "$(basename "$program") \(Brim\) [0-9]+\.[0-9]+\.[0-9]+( .*)?" >/dev/null || fail "$program --version"
+    "$program" -h | grep 'Exit status: 0' >/dev/null || fail "$program -h"
 done
 "$bench" run -w hot-key -t 1 -s 0.1 -e 100 -j - >out 2>err || fail 'brim-bench run'
 jq -e '.workload == "hot-key" and .threads == 1' out >/dev/null || fail '--json - is not the JSON alone'

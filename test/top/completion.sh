@@ -60,8 +60,8 @@ for program in "$@"; do
         for first in $([ "$name" = brim-bench ] && echo run peers stress replay || echo "$name"); do
             arguments=()
             [ "$name" != brim-bench ] || arguments=("$first")
-            if [ "$name" = brim-bench ] && ! completed brim-bench "$first" - | grep -qx -- "$option"; then continue; fi
-            if "$program" "${arguments[@]}" "$option" x --unknown 2>&1 </dev/null | grep -q "unknown.*$option"; then
+            if [ "$name" = brim-bench ] && ! completed brim-bench "$first" - | grep -x -- "$option" >/dev/null; then continue; fi
+            if "$program" "${arguments[@]}" "$option" x --unknown 2>&1 </dev/null | grep "unknown.*$option" >/dev/null; then
                 failures=$((failures + 1))
                 echo "FAILED: $name does not know $option"
             fi
