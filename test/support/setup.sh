@@ -95,6 +95,7 @@ find_missing() {
     done
 }
 
+# grep reads all: apt-cache, which is left with a pipe that nobody reads, would fail.
 available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep '^  Candidate: [^(]' >/dev/null; }
 
 # The packages to ask for: clang-19, whose ThreadSanitizer is the better one, where it is to be had.
