@@ -120,10 +120,22 @@ START_TEST(refused)
     f.s.reserved = 123;
     says(&f, "130 of 10220 values were refused as FULL; of the capacity of 1000000 now 500000 is held by refs, 123 "
              "reserved, and 154000 waits");
-    f = healthy();
+}
+END_TEST
+
+/* It is the reason of the others, which are not said then. */
+START_TEST(no_capacity)
+{
+    struct report_facts f = healthy();
+
     f.s.capacity = 0;
-    f.floors = f.s.uncharged = f.s.pinned = f.s.waiting = f.s.queued = 0;
-    f.s.refused = f.s.too_big = 10000;
+    f.s.waiting = f.s.queued = 0; /* these are late, whatever the capacity is */
+    says(&f, "the capacity is 0");
+    f.s.refused = 20000; /* TOO_BIG and FULL */
+    f.s.too_big = 10000;
+    says(&f, "the capacity is 0");
+    f.over_ceilings = f.ceiling_refused = 5000;
+    f.ceiling_kind = "k";
     says(&f, "the capacity is 0");
 }
 END_TEST
@@ -146,10 +158,30 @@ START_TEST(thrashing)
     f.s.left[BRIM_EVICTED] = 8000;
     f.s.used = 100000; /* it has room */
     silent(&f);
-    f = healthy();
-    f.s.loads = f.s.redundant_loads = 99; /* too few to tell */
+}
+END_TEST
+
+/* Of few, a bad share says little. */
+START_TEST(thrashing_for_a_moment)
+{
+    struct report_facts f = healthy();
+
+    f.s.loads = f.s.redundant_loads = 99;
     f.s.load_failures = 0;
     silent(&f);
+    f = healthy();
+    f.s.hits = 0;
+    f.s.misses = 99;
+    silent(&f);
+    f.s.misses = 100;
+    says(&f, "thrashing: 0 of 100 look-ups hit");
+    f.s.shards = 1;
+    f.s.count = 10; /* large ones, which came and went ten times over */
+    f.s.lock_waits = 0;
+    f.s.left[BRIM_EVICTED] = 99;
+    silent(&f);
+    f.s.left[BRIM_EVICTED] = 100;
+    says(&f, "100 entries were evicted where 10 fit");
 }
 END_TEST
 
@@ -165,7 +197,13 @@ START_TEST(shards)
     f.s.used = 30000; /* there is room: nothing has to be chosen */
     silent(&f);
     f.s.used = 990000;
+    f.s.left[BRIM_EVICTED] = 99; /* too few to tell */
+    f.s.lock_waits = 0;
+    silent(&f);
+    f.s.left[BRIM_EVICTED] = 100;
+    says(&f, "64 shards share 30 entries");
     f.s.shards = 1;
+    f.s.count = 15; /* few, but nobody else has the others */
     silent(&f);
 }
 END_TEST
@@ -213,6 +251,13 @@ START_TEST(what_goes_badly)
     f.s.lock_waits = 2000;
     says(&f, "2000 calls waited for a mutex, for 950 ns on average, while 19180 values came or went: set "
              "options.shards above 8");
+    f.s.refused = f.s.too_big = 0;
+    f.s.insertions = 2000;
+    memset(f.s.left, 0, sizeof f.s.left);
+    f.s.lock_waits = 999; /* too few to tell, though half as many as values */
+    silent(&f);
+    f.s.lock_waits = 1000;
+    says(&f, "1000 calls waited for a mutex, for 1900 ns on average, while 2000 values came or went");
 }
 END_TEST
 
@@ -372,7 +417,9 @@ int main(void)
 
     tcase_add_test(tc, nothing_of_what_is_healthy);
     tcase_add_test(tc, refused);
+    tcase_add_test(tc, no_capacity);
     tcase_add_test(tc, thrashing);
+    tcase_add_test(tc, thrashing_for_a_moment);
     tcase_add_test(tc, shards);
     tcase_add_test(tc, what_cannot_go);
     tcase_add_test(tc, what_goes_badly);
