@@ -7,6 +7,7 @@
 #include <regex.h>
 #include "cache/emit.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 /* ---- A sink: keeps what is written; wants no more after ${wants} calls */
 
@@ -43,6 +44,33 @@ static void end(void)
 #define HAS(text) ck_assert_msg(strstr(got, (text)) != NULL, "no %s in: %.20000s", (text), got)
 #define HAS_NOT(text) ck_assert_msg(strstr(got, (text)) == NULL, "%s in: %.20000s", (text), got)
 
+static unsigned times(const char *text)
+{
+    unsigned n = 0;
+
+    for (const char *p = got; (p = strstr(p, text)) != NULL; p++)
+        n++;
+    return n;
+}
+
+START_TEST(written_when_the_buffer_is_full)
+{
+    char text[sizeof o.text];
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    start();
+    emit_put(&o, text);
+    ck_assert_uint_eq(calls, 0);
+    emit_put(&o, "yz");
+    ck_assert_uint_eq(calls, 1);
+    ck_assert_uint_eq(len, sizeof o.text);
+    end();
+    ck_assert_uint_eq(calls, 2);
+    ck_assert_str_eq(got + sizeof text - 1, "yz");
+}
+END_TEST
+
 static const struct emit_label plain = {"c", NULL, false, 1, 1};
 static const struct emit_label kind = {"c", "k", true, 1, 1};
 
@@ -65,6 +93,8 @@ static brim_stats figures(void)
     s.load_ns = 60000000001;
     s.eviction_age[0] = 1;
     s.eviction_age[3] = 2;
+    s.eviction_age[6] = 5;
+    s.eviction_age[7] = 6;
     s.eviction_age[BRIM_AGES - 1] = 4;
     return s;
 }
@@ -89,8 +119,11 @@ START_TEST(text_says_what_matters)
     end();
     HAS("cache c\n");
     HAS("  hits                              900  look-ups that found a value\n");
-    HAS("  hit ratio                      90.0 %\n");
-    HAS("  of the capacity                33.3 %\n");
+    HAS("  misses                            100  look-ups that found none\n"
+        "  hit ratio                      90.0 %\n");
+    HAS("  used                              333  charge of values not yet destroyed\n"
+        "  of the capacity                33.3 %\n");
+    ck_assert_uint_eq(times("%"), 2);
     HAS("  insertions                          0  "); /* always */
     HAS_NOT("redundant_loads");                         /* 0, and of lesser importance */
     HAS("  left evicted                        7  entries that left, by cause\n");
@@ -99,6 +132,8 @@ START_TEST(text_says_what_matters)
     HAS("  waiting_ns                    1.500 s  ");
     HAS("  age < 0.134 s                       1  ");
     HAS("  age < 1.073 s                       2\n");
+    HAS("  age < 8.589 s                       5\n");
+    HAS("  age < 17 s                          6\n"); /* from ten on, whole ones */
     HAS("  age >= 2199 s                       4\n");
     lines_fit();
 }
@@ -140,6 +175,21 @@ START_TEST(text_of_nothing)
 }
 END_TEST
 
+START_TEST(shares_of_any_numbers)
+{
+    brim_stats s = figures();
+
+    s.hits = 1; /* few and odd */
+    s.misses = 2;
+    s.used = s.capacity = SIZE_MAX;
+    start();
+    emit_text(&o, &plain, &s);
+    end();
+    HAS("  hit ratio                      33.3 %\n");
+    HAS("  of the capacity               100.0 %\n");
+}
+END_TEST
+
 START_TEST(text_has_80_columns_at_most)
 {
     struct emit_label l = plain;
@@ -161,7 +211,8 @@ START_TEST(text_has_80_columns_at_most)
 }
 END_TEST
 
-#define SIXTY "123456789 123456789 123456789 123456789 123456789 123456789 "
+#define FIFTY_NINE "123456789 123456789 123456789 123456789 123456789 123456789"
+#define SIXTY FIFTY_NINE " "
 
 START_TEST(names_do_nothing_to_a_terminal)
 {
@@ -169,6 +220,8 @@ START_TEST(names_do_nothing_to_a_terminal)
         {NULL, "default"}, {"", "default"}, {"caf\xc3\xa9", "caf\xc3\xa9"}, {"a\x1b[1mb\n", "a?[1mb?"},
         {"\xc2\x9b" "1m\x7f", "?1m?"}, {"\xff\xc3", "??"},
         {"\xc2\xa0" "\xc2\xa2", "\xc2\xa0" "\xc2\xa2"}, {SIXTY, SIXTY}, {SIXTY "\xff", SIXTY "..."},
+        {"." SIXTY, ".123456789 123456789 123456789 123456789 123456789 123456789..."},
+        {FIFTY_NINE "\xc3\xa9", FIFTY_NINE "..."}, {FIFTY_NINE "\xc3\xa9z", FIFTY_NINE "..."}, /* a whole character */
     };
 
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
@@ -268,7 +321,7 @@ START_TEST(json_of_a_kind)
     HAS("\"name\":\"k\",\"hits\":900,\"misses\":100,");
     HAS("\"left\":{\"evicted\":7,\"removed\":0,\"replaced\":0,\"invalidated\":0,\"expired\":0,\"cleared\":0,"
         "\"freed\":8}");
-    HAS("\"eviction_age\":[1,0,0,2,0,0,0,0,0,0,0,0,0,0,0,4],");
+    HAS("\"eviction_age\":[1,0,0,2,0,0,5,6,0,0,0,0,0,0,0,4],");
     HAS_NOT("capacity");
 }
 END_TEST
@@ -288,6 +341,8 @@ START_TEST(json_strings_are_escaped)
         {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},               /* a surrogate */
         {"\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080"},    /* above all characters */
         {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+        {"\xf0\x9f\x98", "\\u00f0\\u009f\\u0098"},
+        {"\xf0\x9f\x98z", "\\u00f0\\u009f\\u0098z"},        /* the last byte is of another */
     };
     brim_stats s = figures();
     struct emit_label l = plain;
@@ -299,6 +354,24 @@ START_TEST(json_strings_are_escaped)
         emit_json(&o, &l, &s);
         end();
         (void)snprintf(text, sizeof text, "\"name\":\"%s\",", of[i].shown);
+        ck_assert_msg(strncmp(got, text, strlen(text)) == 0, "%s: %.80s", text, got);
+    }
+}
+END_TEST
+
+START_TEST(bytes_that_begin_no_character)
+{
+    brim_stats s = figures();
+    struct emit_label l = plain;
+    char name[] = "?\x80\x80\x80", text[80];
+
+    l.cache = name;
+    for (unsigned byte = 0x80; byte <= 0xff; byte += byte == 0xc1 ? 0xf5 - 0xc1 : 1) {
+        name[0] = (char)byte;
+        start();
+        emit_json(&o, &l, &s);
+        end();
+        (void)snprintf(text, sizeof text, "\"name\":\"\\u00%x\\u0080\\u0080\\u0080\",", byte);
         ck_assert_msg(strncmp(got, text, strlen(text)) == 0, "%s: %.80s", text, got);
     }
 }
@@ -326,6 +399,7 @@ START_TEST(prometheus_samples)
     prometheus(&plain, &s);
     HAS("# HELP brim_hits_total look-ups that found a value\n# TYPE brim_hits_total counter\n"
         "brim_hits_total{cache=\"c\"} 900\n");
+    HAS("# HELP brim_misses_total look-ups that found none\n");
     HAS("# TYPE brim_used gauge\nbrim_used{cache=\"c\"} 333\n");
     HAS("\nbrim_left_total{cache=\"c\",cause=\"evicted\"} 7\n");
     HAS("\nbrim_left_total{cache=\"c\",cause=\"freed\"} 8\n");
@@ -352,9 +426,9 @@ START_TEST(prometheus_histogram)
         "brim_eviction_age_seconds_bucket{cache=\"c\",le=\"0.134217728\"} 1\n"
         "brim_eviction_age_seconds_bucket{cache=\"c\",le=\"0.268435456\"} 1\n");
     HAS("\nbrim_eviction_age_seconds_bucket{cache=\"c\",le=\"1.073741824\"} 3\n");
-    HAS("\nbrim_eviction_age_seconds_bucket{cache=\"c\",le=\"2199.023255552\"} 3\n"
-        "brim_eviction_age_seconds_bucket{cache=\"c\",le=\"+Inf\"} 7\n"
-        "brim_eviction_age_seconds_count{cache=\"c\"} 7\n#");
+    HAS("\nbrim_eviction_age_seconds_bucket{cache=\"c\",le=\"2199.023255552\"} 14\n"
+        "brim_eviction_age_seconds_bucket{cache=\"c\",le=\"+Inf\"} 18\n"
+        "brim_eviction_age_seconds_count{cache=\"c\"} 18\n#");
 }
 END_TEST
 
@@ -429,15 +503,6 @@ static void document(brim_format format)
     ck_assert_uint_gt(calls, 1); /* through a small buffer */
 }
 
-static unsigned times(const char *text)
-{
-    unsigned n = 0;
-
-    for (const char *p = got; (p = strstr(p, text)) != NULL; p++)
-        n++;
-    return n;
-}
-
 START_TEST(a_document_of_text)
 {
     make_caches();
@@ -459,6 +524,7 @@ START_TEST(a_document_of_json)
     HAS("{\"caches\":[{\"name\":\"default\",\"hits\":1,");
     HAS("\"kinds\":[{\"name\":\"other\\u000a\",");
     ck_assert_uint_eq(times("\"name\":\"one\\\"name\","), 2);
+    ck_assert_uint_eq(times("\"name\":\"same\","), KINDS / 2);
     ck_assert_uint_eq(times("\"kinds\":["), CACHES);
     ck_assert_uint_eq(times("\"kinds\":[]"), 1); /* what has no kind is no kind */
     free_caches();
@@ -537,6 +603,7 @@ START_TEST(a_document_for_prometheus)
     document(BRIM_PROMETHEUS);
     HAS("\nbrim_hits_total{cache=\"default\"} 1\nbrim_hits_total{cache=\"one\\\"name\"} 0\n");
     HAS("\nbrim_kind_used{cache=\"one\\\"name\",kind=\"other\\n\",kind_nr=\"3\"} 3\n");
+    HAS_NOT("brim_kind_capacity"); /* of caches alone */
     check_prometheus();
     ck_assert_uint_gt(series_count, emit_row_count() * CACHES);
     ck_assert(!has_series("brim_floor{cache=\"default\"}"));
@@ -577,6 +644,85 @@ START_TEST(who_wants_no_more_gets_no_more)
 }
 END_TEST
 
+static brim_cache *pair[2];
+static brim_kind pair_kinds[2];
+
+static void make_pair(const char *name, const char *kind_name)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        brim_options op = value_options(100);
+
+        pair_kinds[i] = value_kind;
+        pair_kinds[i].name = i == 0 ? kind_name : "k";
+        op.name = i == 0 ? name : "b";
+        op.kind = &pair_kinds[i];
+        pair[i] = make_cache(&op);
+        ck_assert_int_eq(put(pair[i], 1, 1, 5), BRIM_OK);
+    }
+}
+
+static void free_pair(void)
+{
+    brim_cache_free(pair[0]);
+    finish(pair[1]);
+}
+
+/* Meanwhile the caches change. */
+static int keep_and_change(void *arg, const char *text, size_t n)
+{
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(put(pair[i], 2 + calls, 1, 5), BRIM_OK);
+    return keep(arg, text, n);
+}
+
+START_TEST(figures_of_a_few_caches_are_of_one_moment)
+{
+    make_pair("a", "k");
+    start();
+    ck_assert_int_eq(brim_stats_emit(pair, 2, BRIM_PROMETHEUS, keep_and_change, got), BRIM_OK);
+    ck_assert_uint_gt(brim_count(pair[1]), 10);
+    HAS("\nbrim_entries{cache=\"a\"} 1\nbrim_entries{cache=\"b\"} 1\n");
+    HAS("\nbrim_kind_used{cache=\"a\",kind=\"k\"} 5\nbrim_kind_used{cache=\"b\",kind=\"k\"} 5\n");
+    free_pair();
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static int wants_none(void *arg, const char *text, size_t n)
+{
+    (void)text;
+    (void)n;
+    atom_interfere(*(unsigned *)arg, interfere_by_nothing, NULL);
+    return 1;
+}
+
+/* How much is done for the document of the first ${n} after the first write, which wants no more. */
+static unsigned operations_in_vain(size_t n, brim_format format)
+{
+    for (unsigned after = 0;; after++) {
+        ck_assert_int_eq(brim_stats_emit(pair, n, format, wants_none, &after), BRIM_FAILED);
+        if (!atom_has_interfered())
+            return after;
+    }
+}
+
+/* It ends in what is written of the first, so that the second is not asked: neither of it, nor of its kind. */
+START_TEST(who_wants_no_more_has_no_cache_asked)
+{
+    char name[600];
+
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    for (int of_kind = 0; of_kind <= 1; of_kind++) {
+        make_pair(of_kind ? "a" : name, of_kind ? name : "k");
+        for (int format = BRIM_TEXT; format <= BRIM_PROMETHEUS; format++)
+            ck_assert_uint_eq(operations_in_vain(2, (brim_format)format), operations_in_vain(1, (brim_format)format));
+        free_pair();
+    }
+}
+END_TEST
+#endif
+
 START_TEST(a_file)
 {
     FILE *f;
@@ -595,6 +741,21 @@ START_TEST(a_file)
     ck_assert_ptr_nonnull(f);
     ck_assert_int_eq(brim_stats_write(caches[0], f, BRIM_JSON), BRIM_FAILED);
     ck_assert_int_eq(brim_stats_write(caches[1], f, BRIM_JSON), BRIM_FAILED); /* more than a buffer */
+    fclose(f);
+    free_caches();
+}
+END_TEST
+
+/* What its user wrote before lies in its buffer still. */
+START_TEST(a_file_that_gets_no_document_is_left_alone)
+{
+    FILE *f = fopen("/dev/full", "w");
+
+    make_caches();
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs("before", f), 0);
+    ck_assert_int_eq(brim_stats_write(caches[0], f, (brim_format)3), BRIM_INVALID);
+    ck_assert_int_eq(ferror(f), 0);
     fclose(f);
     free_caches();
 }
@@ -624,14 +785,17 @@ int main(void)
 {
     TCase *tc = suite_case("emit");
 
+    tcase_add_test(tc, written_when_the_buffer_is_full);
     tcase_add_test(tc, text_says_what_matters);
     tcase_add_test(tc, text_of_a_kind_is_what_is_kept_by_kind);
     tcase_add_test(tc, text_of_nothing);
+    tcase_add_test(tc, shares_of_any_numbers);
     tcase_add_test(tc, text_has_80_columns_at_most);
     tcase_add_test(tc, names_do_nothing_to_a_terminal);
     tcase_add_test(tc, json_has_every_member);
     tcase_add_test(tc, json_of_a_kind);
     tcase_add_test(tc, json_strings_are_escaped);
+    tcase_add_test(tc, bytes_that_begin_no_character);
     tcase_add_test(tc, prometheus_samples);
     tcase_add_test(tc, prometheus_histogram);
     tcase_add_test(tc, prometheus_seconds);
@@ -641,7 +805,12 @@ int main(void)
     tcase_add_test(tc, a_document_for_prometheus);
     tcase_add_test(tc, documents_of_no_cache);
     tcase_add_test(tc, who_wants_no_more_gets_no_more);
+    tcase_add_test(tc, figures_of_a_few_caches_are_of_one_moment);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, who_wants_no_more_has_no_cache_asked);
+#endif
     tcase_add_test(tc, a_file);
+    tcase_add_test(tc, a_file_that_gets_no_document_is_left_alone);
     tcase_add_test(tc, arguments_that_are_none);
     return suite_run(tc);
 }
