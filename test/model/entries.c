@@ -30,9 +30,7 @@ static void is_admitted(struct item *i, const struct item *old, enum verdict v, 
     AGREE(v != NO && !big, "admitted %zu: pinned %zu, taken %zu of %zu", i->cost, c->pinned, taken(c), c->capacity);
     AGREE(old == NULL || !old->linked, "the old one stays");
     AGREE(i->linked, "it has left already");
-    /* In its old entry's room, which goes last: nothing else could, not even of what the frame protects. */
-    if (old != NULL && old->destroyed && taken(c) + old->cost + old->overhead > c->capacity)
-        c->pressed_frame = c->frame + 1;
+    took_room_of(old);
     c->insertions++;
     if (i->key >= 0)
         c->by_key[i->key] = i;

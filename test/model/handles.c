@@ -180,6 +180,7 @@ static void op_key_replace(void)
     model_say("  cost, status", cost, (uint64_t)s);
     if (s == BRIM_OK) {
         AGREE(valid && t.status == BRIM_OK && !big && v != NO && !old->linked, "replaced");
+        took_room_of(old);
         c->insertions++;
         replaced(h, i);
         AGREE((out != NULL) == want_ref, "a ref");

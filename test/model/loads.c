@@ -73,8 +73,6 @@ static struct flight *look(struct cache *c, unsigned key)
         forget(f);
         return NULL;
     }
-    if (!f->failed && members_are_stale(f->terms.member, f->terms.members))
-        f->overtaken = true;
     return f;
 }
 
@@ -153,7 +151,7 @@ void check_freed(struct cache *c)
 /* What is known before the call. */
 struct ending {
     struct flight *flight;
-    struct item *item;
+    struct item *item, *old;
     bool canceled, big, stale;
     enum verdict room;
 };
@@ -170,6 +168,7 @@ static void begin_ending(struct ending *e, struct flight *f, const struct terms 
     f->reserved = 0;
     e->big = cost > SIZE_MAX / 2 || is_too_big(c, n, (int)t->kind);
     e->room = room_beside(c, n, (int)t->kind, c->by_key[f->key] == NULL, have);
+    e->old = c->by_key[f->key];
     e->item = item_new(c, f->key, cost, t);
     take(e->item, true);
     m.current = c;
@@ -190,6 +189,7 @@ static void finished(struct ending *e, bool cached, brim_ref *out)
                   c->pinned,
               c->capacity, (int)e->canceled, (int)e->stale, (int)e->big);
         AGREE(i->linked, "it has left already");
+        took_room_of(e->old);
         c->insertions++;
         c->by_key[f->key] = i;
     } else {
@@ -395,7 +395,15 @@ struct ask {
     enum verdict room;
     struct item *there;
     struct flight *flight;
+    bool overtakes; /* the flight: one of its groups was invalidated, as who asks notes, unless memory fails */
 };
+
+static void ask_flight(struct ask *a)
+{
+    struct flight *f = a->flight = look(a->cache, a->key);
+
+    a->overtakes = f != NULL && !f->failed && members_are_stale(f->terms.member, f->terms.members);
+}
 
 static void pick_ask(struct ask *a, struct cache *c, unsigned key, bool with)
 {
@@ -423,7 +431,8 @@ static void pick_ask(struct ask *a, struct cache *c, unsigned key, bool with)
         a->expected = 0;
     a->room = room(c, a->expected, -1, false);
     a->there = found(c, key);
-    a->flight = a->there == NULL && a->terms.status == BRIM_OK ? look(c, key) : NULL;
+    if (a->there == NULL && a->terms.status == BRIM_OK)
+        ask_flight(a);
     may_evict(c, a->expected, -1);
 }
 
@@ -453,6 +462,8 @@ static bool is_answered(struct ask *a, brim_status s, brim_ref *ref)
         c->unsure = true;
         return true;
     }
+    if (a->overtakes)
+        a->flight->overtaken = true;
     if (a->terms.status == BRIM_INVALID || (a->there == NULL && a->terms.status != BRIM_OK)) {
         AGREE(s == a->terms.status && ref == NULL, "status %d, not %d", (int)s, (int)a->terms.status);
         AGREE(!a->given || a->options.size != sizeof a->options || a->reason == 0, "reason %d", a->reason);
@@ -620,7 +631,7 @@ static void op_claim_many(void)
             keep_ref(refs[i], there[i]);
             continue;
         }
-        a.flight = look(c, key[i]);
+        ask_flight(&a);
         if (is_answered(&a, s[i], NULL))
             continue;
         if (a.flight != NULL)
@@ -639,7 +650,7 @@ static void count_refused(const struct ending *e, bool cached)
 
     c->unsure = c->unsure || (e->stale && !e->canceled);
     c->refused += refused;
-    if (refused)
+    if (refused && !e->big)
         c->pressed_frame = c->frame + 1;
     c->too_big += refused && e->big;
 }
@@ -735,7 +746,7 @@ static void op_key_get(void)
         if (newer == NULL && a.terms.status == BRIM_OK) {
             if (is_in_hand(a.cache->flights[a.key]))
                 return; /* it would wait for ever */
-            a.flight = look(a.cache, a.key);
+            ask_flight(&a);
         }
     }
     begin_run(&r, &a);

@@ -708,9 +708,16 @@ void may_evict(struct cache *c, size_t n, int kind)
     m.target = n < c->capacity ? c->capacity - n : 0;
 }
 
+/* The old entry goes last: nothing else could, not even of what the frame protects. */
+void took_room_of(const struct item *old)
+{
+    if (old != NULL && old->destroyed && taken(old->of) + old->cost + old->overhead > old->of->capacity)
+        old->of->pressed_frame = old->of->frame + 1;
+}
+
 bool was_refused(brim_status s, bool too_big)
 {
-    if (m.evicting != NULL)
+    if (m.evicting != NULL && !too_big)
         m.evicting->pressed_frame = m.evicting->frame + 1;
     return too_big ? s == BRIM_TOO_BIG : s == BRIM_FULL;
 }

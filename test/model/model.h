@@ -265,6 +265,7 @@ bool is_too_big(const struct cache *, size_t charge, int kind);
 enum verdict room(const struct cache *, size_t charge, int kind, bool new_entry);
 enum verdict room_beside(const struct cache *, size_t charge, int kind, bool new_entry, size_t have);
 void may_evict(struct cache *, size_t charge, int kind); /* in this step, for that */
+void took_room_of(const struct item *old);               /* another was admitted; NULL: there was none */
 bool was_refused(brim_status, bool too_big);
 bool memory_failed(void); /* in this step */
 struct item *found(struct cache *, unsigned key);
