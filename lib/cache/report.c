@@ -109,8 +109,9 @@ static bool over_ceiling(const struct report_facts *f, struct sentence *t)
     if (f->s.capacity == 0 || !is_share(f->over_ceilings, offered(&f->s), REFUSED_SHARE))
         return false;
     start(t);
-    emit_put(&t->out, "kind ");
-    emit_name(&t->out, f->ceiling_kind);
+    emit_put(&t->out, f->ceiling_of_none ? "no kind" : "kind ");
+    if (!f->ceiling_of_none)
+        emit_name(&t->out, f->ceiling_kind);
     return end(t,
                ": %" PRIu64 " of the values offered were larger than its ceiling of %zu: raise it with "
                "brim_kind_set_limits",
@@ -304,20 +305,19 @@ size_t report_problems(const struct report_facts *f, brim_write *write, void *ar
 /* Limits, which are kept by kind. */
 static void look_at_kind(struct report_facts *f, struct kind *k)
 {
-    brim_stats s;
+    uint64_t too_big = kind_sum(k, offsetof(struct kind_counts, too_big));
+    size_t ceiling = atom_load_relaxed(&k->limit.ceiling); /* relaxed: statistics, as the floor */
 
-    f->floors += atom_load_relaxed(&k->limit.floor); /* relaxed: a statistic */
-    if (k->user == NULL)
-        return; /* those of no kind are told of with the whole cache */
-    brim_stats_get_sized(k->cache, k->user, &s, sizeof s);
-    if (s.ceiling == 0 || s.too_big == 0)
+    f->floors += atom_load_relaxed(&k->limit.floor);
+    if (ceiling == 0)
         return;
-    f->over_ceilings += s.too_big;
-    if (s.too_big <= f->ceiling_refused)
+    f->over_ceilings += too_big;
+    if (too_big <= f->ceiling_refused)
         return;
-    f->ceiling_refused = s.too_big;
-    f->ceiling_kind = k->user->name;
-    f->ceiling = s.ceiling;
+    f->ceiling_refused = too_big;
+    f->ceiling_of_none = k->user == NULL;
+    f->ceiling_kind = k->user != NULL ? k->user->name : NULL;
+    f->ceiling = ceiling;
 }
 
 size_t brim_report_problems(brim_cache *c, brim_write *write, void *arg)

@@ -12,7 +12,8 @@ struct report_facts {
     bool charge_overhead;
     size_t floors;            /* of all kinds */
     uint64_t over_ceilings;   /* of s.too_big: larger than their kind's ceiling */
-    const char *ceiling_kind; /* with the most of them, its number, and its ceiling */
+    bool ceiling_of_none;     /* what is of no kind has the most of them; else */
+    const char *ceiling_kind; /* this one; its number, and its ceiling */
     uint64_t ceiling_refused;
     size_t ceiling;
     brim_stats s;

@@ -41,7 +41,8 @@ struct bucket {
 
 struct table {
     uint32_t buckets; /* an index_size */
-    char pad[60];
+    char pad[52];
+    struct table *orphan; /* the next of shard.orphans */
     /* the buckets follow */
 };
 

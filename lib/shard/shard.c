@@ -41,10 +41,14 @@ bool shard_init(struct shard *sh, struct index_root *root, struct shard_common *
 void shard_destroy(struct shard *sh)
 {
     const brim_allocator *mem = sh->common->mem;
+    struct table *t, *next;
 
     guard_is_alone();
     table_free(mem, sh->index.table);
-    table_free(mem, sh->orphan);
+    for (t = sh->orphans; t != NULL; t = next) {
+        next = t->orphan;
+        table_free(mem, t);
+    }
     shard_free_ghosts(sh, sh->policy.ghosts);
     lock_destroy(&sh->lock);
 }
@@ -477,8 +481,11 @@ bool shard_set_cost(struct shard *sh, struct entry *e, size_t charge, size_t *re
 
 void shard_child(struct shard *sh, struct thread *self, struct waiter **told, struct flight **forgotten)
 {
-    if (sh->index.next != NULL) {
-        sh->orphan = sh->index.next;
+    struct table *t = sh->index.next;
+
+    if (t != NULL) {
+        t->orphan = sh->orphans;
+        sh->orphans = t;
         sh->index.next = NULL;
     }
     shard_end_orphans_locked(sh, self, told, forgotten);

@@ -64,7 +64,7 @@ struct shard {
 
     ATOM(size_t) bytes;   /* of the index; read without the mutex, as the next */
     ATOM(size_t) ghost_bytes;
-    struct table *orphan GUARDED_BY(rank_shard); /* to which the index was being copied by a thread that a fork has left behind; or NULL */
+    struct table *orphans GUARDED_BY(rank_shard); /* to which threads that forks have left behind were copying the index */
 } __attribute__((aligned(128)));
 
 /*

@@ -911,24 +911,26 @@ START_TEST(in_a_child_the_new_table_is_given_up)
 {
     struct flight *forgotten = NULL;
     struct waiter *told = NULL;
-    struct table *t;
+    struct table *t[2];
 
     make(0);
     link_new(0, 0, 1);
     lock_acquire(&sh.lock);
     shard_child(&sh, self, &told, &forgotten);
-    ck_assert_ptr_null(sh.orphan);
-    t = mem_alloc_zeroed(common.mem, index_table_size(3), 64);
-    index_table_init(t, 3);
-    index_begin_locked(&sh.index, t);
+    ck_assert_ptr_null(sh.orphans);
+    for (int i = 0; i < 2; i++) { /* and in its own child: both are still to be freed */
+        t[i] = mem_alloc_zeroed(common.mem, index_table_size(3), 64);
+        index_table_init(t[i], 3);
+        index_begin_locked(&sh.index, t[i]);
+        shard_child(&sh, self, &told, &forgotten);
+        ck_assert_ptr_null(sh.index.next);
+        ck_assert_ptr_eq(sh.orphans, t[i]);
+    }
     shard_child(&sh, self, &told, &forgotten);
     lock_release(&sh.lock);
-    ck_assert_ptr_null(sh.index.next);
-    ck_assert_ptr_eq(sh.orphan, t);
-    lock_acquire(&sh.lock);
-    shard_child(&sh, self, &told, &forgotten); /* in its own child: it is still to be freed */
-    lock_release(&sh.lock);
-    ck_assert_ptr_eq(sh.orphan, t);
+    ck_assert_ptr_eq(sh.orphans, t[1]);
+    ck_assert_ptr_eq(sh.orphans->orphan, t[0]);
+    ck_assert_ptr_null(t[0]->orphan);
     for (unsigned i = 1; i < 20; i++)
         link_new(i, i, 1);
     unmake();
