@@ -15,8 +15,7 @@ static struct table *table_new(const brim_allocator *mem, uint32_t buckets)
 
 static void table_free(const brim_allocator *mem, struct table *t)
 {
-    if (t != NULL)
-        mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
+    mem_free(mem, t, index_table_size(t->buckets), TABLE_ALIGN);
 }
 
 bool shard_init(struct shard *sh, struct index_root *root, struct shard_common *common, brim_objective objective,
