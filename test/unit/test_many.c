@@ -2,6 +2,7 @@
  *
  * cache/many: one answer for each key, whatever the batches, in its place; what is no key counts as nothing.
  */
+#include "support/stale.h"
 #include "unit/caches.h"
 
 enum { MOST = 50, FIND_MANY = 0, FIND_FIXED, PEEK_MANY, PEEK_FIXED, WAYS };
@@ -122,6 +123,8 @@ START_TEST(no_keys_no_cache_no_place)
     ck_assert_uint_eq(brim_find_fixed(NULL, keys, 8, 8, 5, refs), 0);
     ck_assert_uint_eq(brim_peek_fixed(NULL, keys, 8, 8, 5, values), 0);
     ck_assert_uint_eq(brim_key_find_many(NULL, 6, refs), 0);
+    ck_assert_uint_eq(brim_key_find_many(NULL, 0, refs + 6), 0);
+    ck_assert_uint_eq(brim_key_find_many((brim_key *const[]){NULL}, 0, refs + 6), 0);
     for (int i = 0; i < 5; i++) {
         ck_assert_ptr_null(refs[i]);
         ck_assert_ptr_null(values[i]);
@@ -158,6 +161,53 @@ START_TEST(the_empty_key_many_times)
     brim_release_many(refs, 17);
     ck_assert_uint_eq(brim_pinned(c), 0);
     unmake();
+}
+END_TEST
+
+START_TEST(what_is_found_is_used)
+{
+    brim_ref *r;
+
+    make();
+    r = brim_find(c, bytes[1].data, bytes[1].len);
+    (void)entry_take_use(entry_of_ref(r));
+    for (int way = 0; way < WAYS; way++) {
+        ck_assert_uint_eq(ask(way, 2), 2);
+        (void)answer(way, 0);
+        (void)answer(way, 1);
+        ck_assert(entry_take_use(entry_of_ref(r)));
+        ck_assert(!entry_take_use(entry_of_ref(r)));
+    }
+    brim_release(r);
+    unmake();
+}
+END_TEST
+
+static const look_how looks[] = {
+    LOOK_FIND_MANY, LOOK_FIND_FIXED, LOOK_PEEK_MANY, LOOK_PEEK_FIXED, LOOK_KEY_FIND_MANY};
+
+/* Those are not found, nor is a hold on them left; others of groups are found. */
+START_TEST(what_is_stale)
+{
+    brim_entry_options e;
+    looked stale, fresh;
+
+    c = make_borrow_cache(1000);
+    brim_entry_options_init(&e);
+    e.group = brim_group_new(c);
+    look_start(&fresh, c, 1000, &e, false);
+    brim_group_drop(e.group);
+    e.group = brim_group_new(c);
+    look_start(&stale, c, 2000, &e, false);
+    brim_group_invalidate(e.group);
+    ck_assert_uint_eq(look(&stale, looks[_i]), 0);
+    ck_assert_uint_eq(look(&fresh, looks[_i]), LOOKED);
+    expect_counts(LOOKED, LOOKED);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    look_end(&fresh);
+    look_end(&stale);
+    brim_group_drop(e.group);
+    finish(c);
 }
 END_TEST
 
@@ -200,26 +250,66 @@ START_TEST(by_handle_and_back)
 }
 END_TEST
 
-/* A key that is none has the hash 0 for as long as the batch is looked up: what lies there is not its. */
-START_TEST(a_bad_key_where_something_lies)
+/* One whose hash has the tag of ${hash}, from ${key} on. */
+static uint64_t key_with_tag_of(uint64_t hash, uint64_t key)
 {
-    brim_bytes none[2] = {{NULL, 1}, {NULL, (size_t)UINT32_MAX + 1}};
-    brim_options o = value_options(100);
-    uint64_t key = 0;
+    while (hash_tag(hash_bytes(&c->hash, &key, sizeof key)) != hash_tag(hash))
+        key++;
+    return key;
+}
+
+/* Its index has one bucket: what has the same tag is shown. */
+static void make_small(void)
+{
+    brim_options o = borrow_options(100);
 
     o.shards = 1;
     o.seed = 7;
     c = make_cache(&o);
-    while (hash_tag(hash_bytes(&c->hash, &key, sizeof key)) != hash_tag(0))
-        key++;
-    ck_assert_int_eq(put(c, key, 1, 1), BRIM_OK);
+    begin_reading(c);
+}
+
+/* A key that is none has the hash 0 for as long as the batch is looked up: what lies there is not its. */
+START_TEST(a_bad_key_where_something_lies)
+{
+    brim_bytes none[3] = {{NULL, 1}, {NULL, (size_t)UINT32_MAX + 1}, {NULL, sizeof(uint64_t)}};
+
+    make_small();
+    ck_assert_int_eq(put(c, key_with_tag_of(0, 0), 1, 1), BRIM_OK);
     if (c->shards[0].index.table->buckets == 1)
         ck_assert_ptr_nonnull(index_first(cache_index(c, 0), 0));
-    ck_assert_uint_eq(brim_find_many(c, none, 2, refs), 0);
-    ck_assert_ptr_null(refs[0]);
-    ck_assert_ptr_null(refs[1]);
+    ck_assert_uint_eq(brim_find_many(c, none, 3, refs), 0);
+    ck_assert_uint_eq(brim_peek_many(c, none, 3, values), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_ptr_null(refs[i]);
+        ck_assert_ptr_null(values[i]);
+    }
     expect_counts(0, 0);
-    finish(c);
+    unmake();
+}
+END_TEST
+
+/* The tag shows another's entry, wherever in the batch. */
+START_TEST(a_tag_of_two)
+{
+    uint64_t hash;
+
+    make_small();
+    keys[0].key = 0;
+    hash = hash_bytes(&c->hash, &keys[0].key, sizeof keys[0].key);
+    keys[1].key = key_with_tag_of(hash, 1);
+    keys[2].key = key_with_tag_of(hash, keys[1].key + 1);
+    for (int i = 0; i < 3; i++)
+        bytes[i] = (brim_bytes){&keys[i].key, sizeof keys[i].key};
+    ck_assert_int_eq(put(c, keys[0].key, 1, 1), BRIM_OK);
+    if (c->shards[0].index.table->buckets == 1)
+        ck_assert_ptr_nonnull(
+            index_first(cache_index(c, 0), hash_bytes(&c->hash, &keys[2].key, sizeof keys[2].key)));
+    ck_assert_uint_eq(ask(_i, 3), 1);
+    ck_assert(value_alive(answer(_i, 0), 1));
+    ck_assert_ptr_null(answer(_i, 1));
+    ck_assert_ptr_null(answer(_i, 2));
+    unmake();
 }
 END_TEST
 
@@ -237,13 +327,143 @@ START_TEST(released_twice)
     make();
     ck_assert_uint_eq(ask(FIND_MANY, 1), 1);
     refs[1] = refs[0];
+    refs[2] = NULL; /* no misuse */
     misuses = 0;
     brim_set_debug_hook(hear, NULL);
-    brim_release_many(refs, 2);
+    brim_release_many(refs, 3);
     brim_set_debug_hook(NULL, NULL);
     ck_assert_uint_eq(misuses, 1);
     ck_assert_uint_eq(brim_pinned(c), 0);
     unmake();
+}
+END_TEST
+#endif
+
+#ifdef BRIM_INTERFERE
+static void ask_for_none(void *arg)
+{
+    EXPECT(ask(*(int *)arg, 0) == 0);
+}
+
+static void find_at_null(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_find_many(c, NULL, 3, refs) == 0);
+}
+
+static void peek_at_null(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_peek_many(c, NULL, 3, values) == 0);
+}
+
+static void release_none(void *arg)
+{
+    (void)arg;
+    brim_release_many(refs, 0);
+}
+
+/* Of no keys and no refs nothing is read or written: not even a section begins. */
+START_TEST(no_keys_no_work)
+{
+    make();
+    for (int way = 0; way < WAYS; way++)
+        ck_assert_uint_eq(operations_of(ask_for_none, &way), 0);
+    ck_assert_uint_eq(operations_of(find_at_null, NULL), 0);
+    ck_assert_uint_eq(operations_of(peek_at_null, NULL), 2); /* the stripe, and whether it has a section */
+    ck_assert_uint_eq(operations_of(release_none, NULL), 0);
+    unmake();
+}
+END_TEST
+
+static void find_one(void *arg)
+{
+    (void)arg;
+    refs[0] = brim_find(c, bytes[0].data, bytes[0].len);
+    brim_release(refs[0]);
+}
+
+static void find_many_of_one(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_find_many(c, bytes, 1, refs) == 1);
+    brim_release(refs[0]);
+}
+
+static void peek_at_one(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_peek(c, bytes[0].data, bytes[0].len) != NULL);
+}
+
+static void peek_at_many_of_one(void *arg)
+{
+    (void)arg;
+    EXPECT(brim_peek_many(c, bytes, 1, values) == 1);
+}
+
+/* What the tag has shown is not looked up again: one read more asks ahead, and two operations count the misses. */
+START_TEST(each_is_looked_up_once)
+{
+    make();
+    ck_assert_uint_le(operations_of(find_many_of_one, NULL), operations_of(find_one, NULL) + 3);
+    ck_assert_uint_le(operations_of(peek_at_many_of_one, NULL), operations_of(peek_at_one, NULL) + 3);
+    unmake();
+}
+END_TEST
+
+static struct { worker by; brim_key *key; unsigned shown; } beside;
+
+static void peek_beside(void *arg)
+{
+    uint64_t hash = hash_bytes(&c->hash, bytes[0].data, bytes[0].len);
+    bool there = brim_key_is_valid(beside.key);
+
+    (void)arg;
+    beside.shown += !there && index_first(cache_index(c, hash_place(hash)), hash) != NULL;
+    EXPECT(brim_peek_many(c, bytes, 1, values) == there);
+}
+
+static void do_beside(void *arg)
+{
+    worker_do(&beside.by, peek_beside, arg);
+}
+
+static void read_beside(void *arg)
+{
+    (void)arg;
+    begin_reading(c);
+}
+
+static void end_beside(void *arg)
+{
+    (void)arg;
+    brim_read_end(c);
+}
+
+/* What leaves is not peeked at as soon as anybody can tell that it has left, though the index shows it still. */
+START_TEST(what_leaves_meanwhile)
+{
+    bool met = true;
+
+    worker_start(&beside.by);
+    for (unsigned after = 0; met; after++) {
+        brim_ref *r;
+
+        make();
+        r = brim_find(c, bytes[0].data, bytes[0].len);
+        beside.key = brim_ref_key(r);
+        brim_release(r);
+        worker_do(&beside.by, read_beside, NULL);
+        atom_interfere(after, do_beside, NULL);
+        ck_assert(brim_remove(c, bytes[0].data, bytes[0].len));
+        met = atom_has_interfered();
+        worker_do(&beside.by, end_beside, NULL);
+        brim_key_drop(beside.key);
+        unmake();
+    }
+    worker_end(&beside.by);
+    ck_assert_uint_gt(beside.shown, 0);
 }
 END_TEST
 #endif
@@ -257,10 +477,18 @@ int main(void)
     tcase_add_loop_test(tc, bad_keys_among_good_ones, PEEK_MANY, PEEK_MANY + 1);
     tcase_add_test(tc, no_keys_no_cache_no_place);
     tcase_add_test(tc, the_empty_key_many_times);
+    tcase_add_test(tc, what_is_found_is_used);
+    tcase_add_loop_test(tc, what_is_stale, 0, (int)(sizeof looks / sizeof looks[0]));
     tcase_add_test(tc, by_handle_and_back);
     tcase_add_test(tc, a_bad_key_where_something_lies);
+    tcase_add_loop_test(tc, a_tag_of_two, 0, WAYS);
 #ifdef BRIM_TRACE_REFS
     tcase_add_test(tc, released_twice);
+#endif
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, no_keys_no_work);
+    tcase_add_test(tc, each_is_looked_up_once);
+    tcase_add_test(tc, what_leaves_meanwhile);
 #endif
     return suite_run(tc);
 }
