@@ -18,6 +18,7 @@ START_TEST(bad_arguments)
     brim_cache *c = make_value_cache(100);
     brim_entry_options o = defaults();
     brim_ref *r = (brim_ref *)(void *)&o;
+    brim_key *k = NULL;
     static const brim_kind above = {.ceiling = 1000000};
 
     ck_assert_int_eq(brim_insert(NULL, "k", 1, NULL, 1, &r), BRIM_INVALID);
@@ -32,9 +33,35 @@ START_TEST(bad_arguments)
     o.kind = &above;
     ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
     ck_assert_int_eq(brim_insert_anonymous(c, NULL, 1, NULL, NULL, NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_insert_anonymous(NULL, NULL, 1, NULL, &k, NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_insert_anonymous(NULL, NULL, 1, NULL, &k, &r), BRIM_INVALID);
+    o = defaults();
+    o.priority = 2;
+    ck_assert_int_eq(brim_insert_anonymous(c, NULL, 1, &o, &k, NULL), BRIM_INVALID);
+    ck_assert_int_eq(brim_key_replace(NULL, NULL, 1), BRIM_INVALID);
+    ck_assert_ptr_null(k);
+    r = (brim_ref *)(void *)&o;
+    ck_assert_int_eq(brim_key_replace_with(&k, NULL, 1, NULL, &r), BRIM_INVALID);
+    ck_assert_ptr_null(r);
     ck_assert_int_eq(brim_wrap(c, NULL, 1, NULL, NULL), BRIM_INVALID);
     ck_assert_int_eq(brim_insert(c, "k", 1, NULL, SIZE_MAX, NULL), BRIM_TOO_BIG);
     ck_assert_uint_eq(brim_count(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(a_kind_is_not_met_by_what_is_invalid)
+{
+    brim_cache *c = make_value_cache(100), *other = make_value_cache(100);
+    brim_entry_options o = defaults();
+    brim_kind kind = value_kind;
+
+    o.kind = &kind;
+    o.group = brim_group_new(other);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, NULL, 1, &o, NULL), BRIM_INVALID);
+    ck_assert_ptr_null(kind_look_up(c, &kind));
+    brim_group_drop(o.group);
+    finish(other);
     finish(c);
 }
 END_TEST
@@ -76,6 +103,7 @@ START_TEST(only_if_absent)
     ck_assert_int_eq(brim_insert_with(c, "k", 1, unwanted, 5, &o, &r), BRIM_EXISTS);
     ck_assert_uint_eq(id_of(r), 1);
     brim_release(r);
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, unwanted, 101, &o, NULL), BRIM_EXISTS); /* nor is it too big then */
     ck_assert_int_eq(brim_insert_with(c, "k", 1, unwanted, 5, &o, NULL), BRIM_EXISTS);
     ck_assert_uint_eq(brim_pinned(c), 0);
     ck_assert(value_alive(unwanted, 2)); /* the caller's still */
@@ -111,6 +139,154 @@ START_TEST(what_is_refused)
     ck_assert_uint_eq(s.refused, 3);
     brim_release(r);
     ck_assert(!value_alive(big, 2));
+    finish(c);
+}
+END_TEST
+
+/* Of its group: what it would replace goes if it is taken all the same, and else stays. */
+START_TEST(what_is_closed_out)
+{
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    value *v = value_new(2, 5);
+    brim_ref *r = (brim_ref *)(void *)&o;
+    brim_stats s;
+
+    o.group = brim_group_new(c);
+    o.drop_old = true;
+    brim_group_close(o.group);
+    ck_assert_int_eq(put(c, 1, 1, 5), BRIM_OK);
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY((uint64_t){1}), v, 5, &o, &r), BRIM_CANCELED);
+    ck_assert_ptr_null(r);
+    ck_assert(value_alive(v, 2));
+    ck_assert_uint_eq(found_id(c, 1), 1);
+    o.drop_old = false;
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY((uint64_t){1}), v, 5, &o, &r), BRIM_CANCELED);
+    ck_assert_uint_eq(id_of(r), 2);
+    ck_assert(!brim_ref_is_cached(r));
+    ck_assert(!has(c, 1));
+    brim_release(r);
+    ck_assert(!value_alive(v, 2));
+    brim_stats_get(c, &s);
+    ck_assert_uint_eq(s.refused, 0); /* there was room */
+    brim_group_drop(o.group);
+    finish(c);
+}
+END_TEST
+
+START_TEST(what_finds_no_room_is_not_taken)
+{
+    brim_cache *c = make_value_cache(10);
+    value *v = value_new(2, 5);
+    brim_ref *held, *r = NULL;
+
+    ck_assert_int_eq(put_ref(c, 1, 1, 10, &held), BRIM_OK);
+    ck_assert_int_eq(brim_insert(c, "k", 1, v, 5, &r), BRIM_FULL);
+    ck_assert_ptr_null(r);
+    ck_assert(value_alive(v, 2));
+    value_discard(v);
+    brim_release(held);
+    finish(c);
+}
+END_TEST
+
+/* With its own memory it is more than there can be. */
+START_TEST(too_big_by_far)
+{
+    brim_options o = value_options(10000);
+    brim_cache *c;
+
+    o.charge_overhead = true;
+    c = make_cache(&o);
+    ck_assert_int_eq(brim_insert(c, "k", 1, NULL, SIZE_MAX, NULL), BRIM_TOO_BIG);
+    ck_assert_uint_eq(brim_count(c), 0);
+    finish(c);
+}
+END_TEST
+
+START_TEST(too_big_without_memory)
+{
+    static char key[300];
+    brim_ref *r;
+    brim_cache *c;
+    heap h;
+
+    c = cache_on(&h, 100);
+    heap_fail(&h, 1, SIZE_MAX);
+    ck_assert_int_eq(brim_insert(c, key, sizeof key, NULL, 101, NULL), BRIM_TOO_BIG);
+    ck_assert_int_eq(brim_wrap(c, NULL, 5, NULL, &r), BRIM_NOMEM);
+    ck_assert_ptr_null(r);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    finish_on(c, &h);
+}
+END_TEST
+
+static void fill_index(brim_cache *c, heap *h)
+{
+    brim_status s = BRIM_OK;
+
+    heap_fail(h, 1, SIZE_MAX);
+    for (uint64_t key = 100; s == BRIM_OK; key++)
+        s = brim_insert(c, BRIM_KEY(key), NULL, 0, NULL);
+    EXPECT(s == BRIM_NOMEM);
+}
+
+/* The new entry is there, and no room in the index: no refusal. */
+START_TEST(no_memory_for_the_index)
+{
+    brim_options o = value_options(100);
+    brim_entry_options e = defaults();
+    value *v = value_new(2, 5);
+    uint64_t key = 1, entries;
+    brim_cache *c;
+    brim_load *l;
+    brim_ref *r;
+    heap h;
+
+    heap_init(&h);
+    o.allocator = &h.allocator;
+    o.shards = 1;
+    c = make_cache(&o);
+    e.drop_old = true;
+    l = claim(c, key);
+    fill_index(c, &h);
+    entries = tally_count(&c->live);
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(key), v, 5, &e, &r), BRIM_NOMEM);
+    ck_assert_ptr_null(r);
+    ck_assert_int_eq(brim_insert_or_wrap(c, BRIM_KEY(key), v, 5, &e, &r), BRIM_NOMEM);
+    ck_assert_ptr_null(r);
+    ck_assert(value_alive(v, 2));
+    ck_assert_uint_eq(state_of_load(l), FLIGHT_FLYING);
+    ck_assert_uint_eq(tally_count(&c->live), entries);
+    heap_fail(&h, SIZE_MAX, SIZE_MAX);
+    ck_assert_int_eq(finish_load(l, 3, 5, NULL), BRIM_OK);
+    value_discard(v);
+    finish_on(c, &h);
+}
+END_TEST
+
+START_TEST(no_more_entries_than_may_be)
+{
+    brim_options o = value_options(100);
+    brim_ref *r[2];
+    brim_cache *c;
+    brim_stats s;
+
+    o.max_entries = 2;
+    c = make_cache(&o);
+    for (uint64_t key = 1; key <= 3; key++) {
+        ck_assert_int_eq(put(c, key, key, 5), BRIM_OK);
+        ck_assert(has(c, key));
+    }
+    ck_assert_uint_eq(brim_count(c), 2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(put_ref(c, 4 + (uint64_t)i, 4, 5, &r[i]), BRIM_OK);
+    ck_assert_int_eq(put(c, 6, 6, 5), BRIM_FULL);
+    brim_stats_get(c, &s);
+    ck_assert_uint_eq(s.insertions, 5);
+    ck_assert_uint_eq(s.refused, 1);
+    brim_release(r[0]);
+    brim_release(r[1]);
     finish(c);
 }
 END_TEST
@@ -206,6 +382,35 @@ START_TEST(what_an_entry_is_given)
 }
 END_TEST
 
+static struct { unsigned calls; } times;
+
+static uint64_t count_now(void *arg)
+{
+    (void)arg;
+    return ++times.calls;
+}
+
+/* The user's clock: when it is born, and again only where something ages. */
+START_TEST(the_clock_is_asked_for_ages)
+{
+    brim_options o = value_options(100);
+    brim_entry_options e = defaults();
+    brim_cache *c;
+
+    o.now = count_now;
+    c = make_cache(&o);
+    times.calls = 0;
+    ck_assert_int_eq(brim_insert_with(c, "k", 1, value_new(1, 5), 5, &e, NULL), BRIM_OK);
+    ck_assert_uint_eq(times.calls, 1);
+    ck_assert_uint_eq(atom_load_relaxed(&c->ages), 0);
+    e.max_age = 1000;
+    ck_assert_int_eq(brim_insert_with(c, "l", 1, value_new(2, 5), 5, &e, NULL), BRIM_OK);
+    ck_assert_uint_eq(atom_load_relaxed(&c->ages), 1);
+    ck_assert_uint_eq(times.calls, 4); /* its age; what has expired */
+    finish(c);
+}
+END_TEST
+
 START_TEST(with_the_charge_of_what_it_has)
 {
     brim_options o = value_options(10000);
@@ -289,39 +494,195 @@ END_TEST
 
 /* ---- What a replace evicts first may be followed by something newer, which must stay */
 
-static struct { brim_cache *cache; unsigned evicted; } follow;
+static struct {
+    brim_cache *cache;
+    unsigned evicted, unused;
+    void (*act)(void);
+    brim_ref *held;
+    heap heap;
+} follow;
 
 static void follow_evicted(const void *key, size_t key_len, void *v, size_t cost, brim_cause cause, void *arg)
 {
-    (void)v, (void)cost, (void)arg;
-    if (cause != BRIM_EVICTED || follow.evicted++ != 0)
-        return;
-    EXPECT(brim_insert(follow.cache, key, key_len, value_new(3, 0), 0, NULL) == BRIM_OK);
+    (void)key, (void)key_len, (void)v, (void)cost, (void)arg;
+    if (cause == BRIM_EVICTED && follow.evicted++ == 0 && follow.act != NULL)
+        follow.act();
 }
 
-START_TEST(a_replace_that_evicts_first_replaces_nothing_newer)
+static void follow_unused(void *arg)
 {
-    static const brim_kind kind = {.size = sizeof kind, .destroy = value_destroy, .removed = follow_evicted};
+    (void)arg;
+    follow.unused++;
+}
+
+/* A cache whose first victim is followed by ${act}.  Returns a handle of key 1, of more than half the capacity. */
+static brim_key *follow_begin(void (*act)(void), size_t max_entries)
+{
+    static const brim_kind kind = {
+        .size = sizeof kind, .destroy = value_destroy, .removed = follow_evicted, .unused = follow_unused};
     brim_options o = value_options(100);
     brim_key *key;
     brim_ref *r;
-    value *v = value_new(2, 60);
 
+    memset(&follow, 0, sizeof follow);
+    heap_init(&follow.heap);
+    o.allocator = &follow.heap.allocator;
     o.kind = &kind;
-    follow.evicted = 0;
+    o.shards = 1;
+    o.max_entries = max_entries;
+    follow.act = act;
     follow.cache = make_cache(&o);
     ck_assert_int_eq(put_ref(follow.cache, 1, 1, 60, &r), BRIM_OK);
     key = brim_ref_key(r);
     brim_release(r);
+    return key;
+}
+
+static void follow_end(brim_key *key)
+{
+    brim_key_drop(key);
+    brim_release(follow.held);
+    finish_on(follow.cache, &follow.heap);
+}
+
+static void put_newer(void)
+{
+    EXPECT(brim_insert(follow.cache, BRIM_KEY((uint64_t){1}), value_new(3, 0), 0, NULL) == BRIM_OK);
+}
+
+START_TEST(a_replace_that_evicts_first)
+{
+    brim_key *key = follow_begin(NULL, 0);
+
+    ck_assert_int_eq(brim_key_replace(&key, value_new(2, 60), 60), BRIM_OK);
+    ck_assert_uint_eq(follow.evicted, 1);
+    ck_assert(brim_key_is_valid(key));
+    ck_assert_uint_eq(found_id(follow.cache, 1), 2);
+    follow_end(key);
+}
+END_TEST
+
+START_TEST(a_replace_that_evicts_first_replaces_nothing_newer)
+{
+    brim_key *key = follow_begin(put_newer, 0);
+    value *v = value_new(2, 60);
+    brim_stats s;
+
     ck_assert_int_eq(brim_key_replace(&key, v, 60), BRIM_INVALID);
     ck_assert_uint_eq(follow.evicted, 1);
     ck_assert(!brim_key_is_valid(key));
     ck_assert_uint_eq(found_id(follow.cache, 1), 3);
     ck_assert_uint_eq(brim_used(follow.cache), 0);
     ck_assert_uint_eq(brim_pinned(follow.cache), 0);
+    brim_stats_get(follow.cache, &s);
+    ck_assert_uint_eq(s.insertions, 2);
+    value_discard(v);
+    follow_end(key);
+}
+END_TEST
+
+/* By its key it replaces whatever that has. */
+START_TEST(an_insert_that_evicts_first_replaces_what_is_newer)
+{
+    brim_key *key = follow_begin(put_newer, 0);
+
+    ck_assert_int_eq(put(follow.cache, 1, 2, 60), BRIM_OK);
+    ck_assert_uint_eq(follow.evicted, 1);
+    ck_assert_uint_eq(found_id(follow.cache, 1), 2);
+    follow_end(key);
+}
+END_TEST
+
+static void fill_its_index(void)
+{
+    fill_index(follow.cache, &follow.heap);
+}
+
+START_TEST(a_replace_that_evicts_first_and_finds_no_memory)
+{
+    brim_key *key = follow_begin(fill_its_index, 0);
+    value *v = value_new(2, 60);
+
+    ck_assert_int_eq(brim_key_replace(&key, v, 60), BRIM_NOMEM);
+    ck_assert_uint_eq(follow.evicted, 1);
+    heap_fail(&follow.heap, SIZE_MAX, SIZE_MAX);
+    value_discard(v);
+    follow_end(key);
+}
+END_TEST
+
+static void put_held(void)
+{
+    EXPECT(brim_insert(follow.cache, "l", 1, NULL, 0, &follow.held) == BRIM_OK);
+}
+
+START_TEST(a_replace_that_evicts_first_and_is_one_too_many)
+{
+    brim_key *key = follow_begin(put_held, 2);
+    value *v = value_new(2, 60);
+    brim_ref *r;
+
+    ck_assert_int_eq(put_ref(follow.cache, 2, 2, 0, &r), BRIM_OK);
+    ck_assert_int_eq(brim_key_replace(&key, v, 60), BRIM_FULL);
+    ck_assert_uint_eq(follow.evicted, 1);
+    value_discard(v);
+    brim_release(r);
+    follow_end(key);
+}
+END_TEST
+
+static void free_it(void)
+{
+    brim_cache_free(follow.cache);
+}
+
+/* With another value of the kind, or without: then it was told that it is not used already. */
+START_TEST(a_replace_that_evicts_first_and_finds_the_cache_freed)
+{
+    brim_key *key = follow_begin(free_it, 0);
+    value *v = value_new(2, 60);
+    brim_ref *r = NULL;
+
+    if (_i == 0)
+        ck_assert_int_eq(put_ref(follow.cache, 2, 2, 10, &r), BRIM_OK);
+    ck_assert_int_eq(brim_key_replace(&key, v, 60), BRIM_INVALID);
+    ck_assert_uint_eq(follow.evicted, 1);
+    ck_assert(value_alive(v, 2));
+    ck_assert_uint_eq(follow.unused, r == NULL);
+    ck_assert_uint_eq(atom_load_relaxed(&follow.cache->default_kind->values.total), r != NULL); /* it is closed */
+    brim_release(r);
+    ck_assert_uint_eq(follow.unused, 1);
     value_discard(v);
     brim_key_drop(key);
-    finish(follow.cache);
+    ck_assert_uint_eq(values_live(), 0);
+    ck_assert_uint_eq(atomic_load(&follow.heap.blocks), 0);
+}
+END_TEST
+
+static void hold_old_put_newer(void)
+{
+    follow.held = brim_find(follow.cache, BRIM_KEY((uint64_t){1}));
+    put_newer();
+}
+
+/* What is dropped is the entry of the handle, not what has the key since. */
+START_TEST(a_replace_that_is_refused_drops_nothing_newer)
+{
+    brim_key *key = follow_begin(hold_old_put_newer, 0);
+    brim_entry_options o = defaults();
+    value *v = value_new(2, 60);
+    brim_ref *r;
+
+    o.drop_old = true;
+    ck_assert_int_eq(put(follow.cache, 2, 2, 20), BRIM_OK);
+    ck_assert_int_eq(put_ref(follow.cache, 3, 3, 20, &r), BRIM_OK);
+    ck_assert_int_eq(brim_key_replace_with(&key, v, 60, &o, NULL), BRIM_FULL);
+    ck_assert_uint_eq(follow.evicted, 1);
+    ck_assert(!brim_key_is_valid(key));
+    ck_assert_uint_eq(found_id(follow.cache, 1), 3);
+    value_discard(v);
+    brim_release(r);
+    follow_end(key);
 }
 END_TEST
 
@@ -346,6 +707,81 @@ START_TEST(wrapped_and_anonymous)
     brim_release(a);
     brim_release(r);
     brim_key_drop(key);
+    finish(c);
+}
+END_TEST
+
+/* By random numbers; and where the old one was. */
+START_TEST(anonymous_ones_are_everywhere)
+{
+    brim_cache *c = make_value_cache(100);
+    unsigned other = 0;
+    uint32_t first = 0;
+
+    for (int i = 0; i < 10; i++) {
+        brim_key *key;
+        uint32_t place;
+        brim_ref *r;
+
+        ck_assert_int_eq(brim_insert_anonymous(c, value_new(1, 1), 1, NULL, NULL, &r), BRIM_OK);
+        key = brim_ref_key(r);
+        place = entry_of_ref(r)->place;
+        brim_release(r);
+        ck_assert_int_eq(brim_key_replace(&key, value_new(2, 1), 1), BRIM_OK);
+        ck_assert_uint_eq(entry_of_key(key)->place, place);
+        brim_key_drop(key);
+        first = i == 0 ? place : first;
+        other += place != first;
+    }
+    ck_assert_uint_gt(other, 0);
+    finish(c);
+}
+END_TEST
+
+/* An entry with the empty key, as if that had ${hash}. */
+static void put_empty_key_at(brim_cache *c, uint64_t hash)
+{
+    struct insertion in = {.key = "", .value = value_new(1, 1), .cost = 1};
+    struct admission a = {.cache = c, .by = caller_of(c), .hash = hash};
+    struct shard_link l = {.refs = 0};
+    struct entry_list left = {NULL, NULL};
+    struct entry *e;
+
+    ck_assert_int_eq(insert_options(c, NULL, &in), BRIM_OK);
+    e = insert_alloc(&in, a.by.t, hash, extra_size(0, &in.extra));
+    ck_assert_ptr_nonnull(e);
+    insert_fill(&in, e);
+    insert_set_value(&in, e, in.value, in.cost);
+    a.for_entry = e;
+    a.charge = entry_cost(e);
+    ck_assert_int_eq(admit(&a), BRIM_OK);
+    kind_taken(in.kind, a.by.t);
+    ck_assert_int_eq(insert_link(&in, &a, &l, e, &left), SHARD_LINKED);
+    ck_assert_ptr_null(left.head);
+}
+
+/* Nor is one the empty key's, whatever its random number. */
+START_TEST(anonymous_ones_have_no_key)
+{
+    struct thread *t = thread_self();
+    brim_cache *c = make_value_cache(100);
+    brim_entry_options o = defaults();
+    uint64_t state = t->random;
+    brim_key *key;
+
+    put_empty_key_at(c, thread_random(t));
+    o.drop_old = true;
+    t->random = state;
+    ck_assert_int_eq(brim_insert_anonymous(c, NULL, 101, &o, &key, NULL), BRIM_TOO_BIG);
+    ck_assert_uint_eq(brim_count(c), 1);
+    o = defaults();
+    o.only_if_absent = true;
+    t->random = state;
+    ck_assert_int_eq(brim_insert_anonymous(c, value_new(2, 1), 1, &o, &key, NULL), BRIM_OK);
+    ck_assert_uint_eq(brim_count(c), 2);
+    ck_assert_uint_eq(brim_pinned(c), 0);
+    brim_key_drop(key);
+    brim_clear(c); /* that key has another hash */
     finish(c);
 }
 END_TEST
@@ -426,6 +862,12 @@ START_TEST(replaced_with_other_options)
     ck_assert_ptr_eq(brim_ref_kind(r), &other);
     ck_assert_uint_eq(entry_of_ref(r)->work, policy_pack_work(50));
     brim_release(r);
+    o.kind = NULL;
+    ck_assert_int_eq(brim_key_replace_with(&key, value_new(4, 5), 5, &o, &r), BRIM_OK);
+    ck_assert_ptr_eq(brim_ref_kind(r), &other);
+    brim_release(r);
+    ck_assert(brim_key_remove(key));
+    ck_assert_int_eq(brim_key_replace_with(&key, NULL, 101, &o, NULL), BRIM_INVALID); /* it is not there */
     brim_key_drop(key);
     finish(c);
 }
@@ -624,16 +1066,32 @@ int main(void)
     TCase *tc = suite_case("insert");
 
     tcase_add_test(tc, bad_arguments);
+    tcase_add_test(tc, a_kind_is_not_met_by_what_is_invalid);
     tcase_add_test(tc, keys_of_all_lengths);
     tcase_add_test(tc, only_if_absent);
     tcase_add_test(tc, what_is_refused);
+    tcase_add_test(tc, what_is_closed_out);
+    tcase_add_test(tc, what_finds_no_room_is_not_taken);
+    tcase_add_test(tc, too_big_by_far);
+    tcase_add_test(tc, too_big_without_memory);
+    tcase_add_test(tc, no_memory_for_the_index);
+    tcase_add_test(tc, no_more_entries_than_may_be);
     tcase_add_test(tc, no_memory);
     tcase_add_loop_test(tc, what_an_entry_is_given, 0, 3);
+    tcase_add_test(tc, the_clock_is_asked_for_ages);
     tcase_add_test(tc, with_the_charge_of_what_it_has);
     tcase_add_test(tc, no_memory_for_groups_and_ages);
     tcase_add_test(tc, an_insert_overtakes_the_load_of_its_key);
+    tcase_add_test(tc, a_replace_that_evicts_first);
     tcase_add_test(tc, a_replace_that_evicts_first_replaces_nothing_newer);
+    tcase_add_test(tc, an_insert_that_evicts_first_replaces_what_is_newer);
+    tcase_add_test(tc, a_replace_that_evicts_first_and_finds_no_memory);
+    tcase_add_test(tc, a_replace_that_evicts_first_and_is_one_too_many);
+    tcase_add_loop_test(tc, a_replace_that_evicts_first_and_finds_the_cache_freed, 0, 2);
+    tcase_add_test(tc, a_replace_that_is_refused_drops_nothing_newer);
     tcase_add_test(tc, wrapped_and_anonymous);
+    tcase_add_test(tc, anonymous_ones_are_everywhere);
+    tcase_add_test(tc, anonymous_ones_have_no_key);
     tcase_add_test(tc, refused_by_handle_or_without_a_key);
     tcase_add_test(tc, replaced_with_other_options);
     tcase_add_test(tc, anonymous_ones_are_never_there);
