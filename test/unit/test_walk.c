@@ -2,7 +2,8 @@
  *
  * cache/walk: over all entries, also while they change.
  */
-#include "support/support.h"
+#include "support/loads.h"
+#include "unit/interfere.h"
 
 enum { N = 3000 };
 
@@ -111,6 +112,65 @@ START_TEST(clear)
 }
 END_TEST
 
+static bool remove_it(brim_ref *lent, void *arg)
+{
+    (void)lent, (void)arg;
+    return true;
+}
+
+/* Neither visited, nor counted as removed. */
+START_TEST(what_is_stale_is_passed_over)
+{
+    brim_entry_options grouped = entry_defaults();
+    uint64_t fresh = 0, stale = 1;
+    unsigned left = N;
+    brim_ref *held;
+
+    cache = make_value_cache(100);
+    memset(seen, 0, sizeof seen);
+    grouped.group = brim_group_new(cache);
+    ck_assert_int_eq(put(cache, fresh, 0, 1), BRIM_OK);
+    ck_assert_int_eq(brim_insert_with(cache, BRIM_KEY(stale), value_new(1, 1), 1, &grouped, &held), BRIM_OK);
+    brim_group_invalidate(grouped.group);
+    ck_assert_uint_eq(brim_for_each(cache, mark, &left), 1);
+    ck_assert_uint_eq(seen[0], 1);
+    ck_assert_uint_eq(seen[1], 0);
+    ck_assert_uint_eq(brim_remove_if(cache, remove_it, NULL), 1);
+    brim_release(held);
+    brim_group_drop(grouped.group);
+    finish(cache);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static void count_operation(void *arg)
+{
+    ++*(unsigned *)arg;
+    atom_interfere(0, count_operation, arg);
+}
+
+/* How many atomic operations a walk does that stops after ${visits} entries. */
+static unsigned operations_of_walk(unsigned visits)
+{
+    unsigned n = 0, left = visits;
+
+    atom_interfere(0, count_operation, &n);
+    ck_assert_uint_eq(brim_for_each(cache, mark, &left), visits);
+    (void)atom_has_interfered();
+    return n;
+}
+
+/* Neither the rest of the shard nor the other shards are held for nobody. */
+START_TEST(nothing_is_held_after_the_stop)
+{
+    brim_cache *c = filled(_i == 0 ? 1 : 8);
+
+    ck_assert_uint_lt(operations_of_walk(1) * 4, operations_of_walk(N));
+    finish(c);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("walk");
@@ -119,5 +179,9 @@ int main(void)
     tcase_add_test(tc, remove_if);
     tcase_add_test(tc, each_once_while_it_grows);
     tcase_add_test(tc, clear);
+    tcase_add_test(tc, what_is_stale_is_passed_over);
+#ifdef BRIM_INTERFERE
+    tcase_add_loop_test(tc, nothing_is_held_after_the_stop, 0, 2);
+#endif
     return suite_run(tc);
 }
