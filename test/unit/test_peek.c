@@ -3,7 +3,9 @@
  * cache/peek: what is lent is counted as found, and not held.
  */
 #include "cache/section.h"
+#include "support/loads.h"
 #include "support/support.h"
+#include "unit/interfere.h"
 
 static brim_cache *c;
 
@@ -44,6 +46,7 @@ START_TEST(hits_misses_and_what_is_no_key)
     ck_assert_ptr_null(brim_peek(c, NULL, 1));
     ck_assert_ptr_null(brim_borrow(c, "x", (size_t)UINT32_MAX + 1));
     ck_assert_ptr_null(brim_key_peek(NULL));
+    ck_assert_ptr_null(brim_ref_hold(NULL));
     expect_counts(3, 2);
     brim_read_end(c);
     brim_key_drop(key);
@@ -179,6 +182,91 @@ START_TEST(writes_on_a_repeated_peek)
 }
 END_TEST
 
+START_TEST(what_is_stale_is_a_miss)
+{
+    brim_entry_options grouped = entry_defaults();
+    uint64_t name = 1;
+    brim_key *key;
+    brim_ref *r;
+
+    c = make_borrow_cache(100);
+    grouped.group = brim_group_new(c);
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(name), value_new(11, 1), 1, &grouped, &r), BRIM_OK);
+    key = brim_ref_key(r);
+    begin_reading(c);
+    ck_assert(value_alive(brim_peek(c, BRIM_KEY(name)), 11));
+    ck_assert(value_alive(brim_key_peek(key), 11));
+    expect_counts(2, 0);
+    brim_group_invalidate(grouped.group);
+    ck_assert(entry_is_linked(entry_of_ref(r)));
+    ck_assert_ptr_null(brim_peek(c, BRIM_KEY(name)));
+    ck_assert_ptr_null(brim_borrow(c, BRIM_KEY(name)));
+    ck_assert_ptr_null(brim_key_peek(key));
+    expect_counts(2, 3);
+    brim_read_end(c);
+    brim_release(r);
+    brim_key_drop(key);
+    brim_group_drop(grouped.group);
+    finish(c);
+}
+END_TEST
+
+#ifdef BRIM_INTERFERE
+static struct onlooker {
+    worker by;
+    uint64_t name;
+    unsigned hits, misses;
+} onlooker;
+
+static void begin(void *arg)
+{
+    begin_reading(arg);
+}
+
+static void end(void *arg)
+{
+    brim_read_end(arg);
+}
+
+static void look_both_ways(void *arg)
+{
+    struct onlooker *o = arg;
+    bool there = brim_contains(c, BRIM_KEY(o->name));
+
+    EXPECT((brim_peek(c, BRIM_KEY(o->name)) != NULL) == there);
+    o->hits += there;
+    o->misses += !there;
+}
+
+static void onlooker_looks(void *arg)
+{
+    struct onlooker *o = arg;
+
+    worker_do(&o->by, look_both_ways, o);
+    atom_interfere(0, onlooker_looks, o); /* and before the next operation, too */
+}
+
+/* It is still in the index when it has left, while the remover is under way. */
+START_TEST(what_leaves_is_a_miss_as_for_others)
+{
+    onlooker.name = 1;
+    onlooker.hits = onlooker.misses = 0;
+    c = make_borrow_cache(100);
+    ck_assert_int_eq(put(c, onlooker.name, 11, 1), BRIM_OK);
+    worker_start(&onlooker.by);
+    worker_do(&onlooker.by, begin, c);
+    atom_interfere(0, onlooker_looks, &onlooker);
+    ck_assert(brim_remove(c, BRIM_KEY(onlooker.name)));
+    (void)atom_has_interfered();
+    ck_assert_uint_gt(onlooker.hits, 0);
+    ck_assert_uint_gt(onlooker.misses, 0);
+    worker_do(&onlooker.by, end, c);
+    worker_end(&onlooker.by);
+    finish(c);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     TCase *tc = suite_case("peek");
@@ -187,5 +275,9 @@ int main(void)
     tcase_add_test(tc, nothing_is_locked_or_held);
     tcase_add_loop_test(tc, held_beyond_the_section, 0, 3);
     tcase_add_loop_test(tc, writes_on_a_repeated_peek, 0, 3);
+    tcase_add_test(tc, what_is_stale_is_a_miss);
+#ifdef BRIM_INTERFERE
+    tcase_add_test(tc, what_leaves_is_a_miss_as_for_others);
+#endif
     return suite_run(tc);
 }
