@@ -69,6 +69,35 @@ START_TEST(which_limits_fit)
 }
 END_TEST
 
+/* The capacity has gone below the floors: what promises nothing more is not refused for that. */
+START_TEST(floors_above_the_capacity)
+{
+    make();
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 600, 0), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[1], 300, 0), BRIM_OK);
+    ck_assert_int_eq(brim_set_capacity(c, 200), BRIM_OK);
+    ck_assert(!limits_fit(c, NULL, 1, 0));
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[2], 0, 50), BRIM_OK);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 0), BRIM_OK);
+    ck_assert_uint_eq(atom_load_relaxed(&k[0]->limit.floor), 0);
+    finish_on(c, &h);
+}
+END_TEST
+
+/* When there is no other kind yet. */
+START_TEST(a_floor_of_the_first_kind)
+{
+    brim_options o = value_options(CAPACITY);
+    brim_kind own = value_kind;
+
+    own.floor = 20;
+    o.kind = &own;
+    c = make_cache(&o);
+    ck_assert_uint_eq(atom_load_relaxed(&c->default_kind->limit.floor), 20);
+    finish(c);
+}
+END_TEST
+
 START_TEST(a_kind_begins_with_its_own)
 {
     brim_kind own = value_kind;
@@ -262,6 +291,20 @@ START_TEST(lowered_in_a_destructor)
 }
 END_TEST
 
+/* Limits that leave everything where it is stop nobody: another thread may be in a shard's mutex; here, ourselves. */
+START_TEST(changed_without_a_lock_of_shards)
+{
+    make();
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, CEILING), BRIM_OK);
+    ck_assert_int_eq(insert(1, 1, 10, NULL), BRIM_OK);
+    lock_acquire(&c->shards[0].lock);
+    ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 20, 2 * CEILING), BRIM_OK);
+    lock_release(&c->shards[0].lock);
+    expect_sums(10, 10);
+    finish_on(c, &h);
+}
+END_TEST
+
 #ifdef BRIM_INTERFERE
 static void floor_of_another(void *arg)
 {
@@ -347,6 +390,127 @@ START_TEST(begun_by_two)
         expect_sums(7, 7);
         finish_on(c, &h);
     }
+}
+END_TEST
+
+/* Who sets the first ceiling stops when it is set, at the operation but ${after} for which no lock is held. */
+static struct late {
+    gate here;
+    worker by;
+    unsigned after;
+    bool stopped;
+} late;
+
+static bool nothing_is_locked(void)
+{
+    return lock_is_free(&c->kind_lock) && lock_is_free(&c->shards[0].lock) && lock_is_free(&c->shards[1].lock) &&
+           atom_load_relaxed(&thread_self()->reader.epoch) == 0;
+}
+
+static void stop_late(void *arg)
+{
+    if (atom_load_relaxed(&k[0]->limit.ceiling) == CEILING && nothing_is_locked() && late.after-- == 0) {
+        late.stopped = true;
+        gate_stop_here(&late.here);
+    } else {
+        atom_interfere(0, stop_late, arg);
+    }
+}
+
+static void limit_late(void *arg)
+{
+    atom_interfere(0, stop_late, arg);
+    limit_it(arg);
+    (void)atom_has_interfered();
+    gate_stop_here(&late.here); /* there were not so many */
+}
+
+static void late_start(void)
+{
+    late.stopped = false;
+    gate_init(&late.here);
+    worker_start(&late.by);
+}
+
+static void late_begin(unsigned after)
+{
+    late.after = after;
+    worker_begin(&late.by, limit_late, NULL);
+    gate_wait_reached(&late.here);
+}
+
+static void late_goes_on(void)
+{
+    gate_open(&late.here);
+    worker_wait(&late.by);
+}
+
+static void late_end(void)
+{
+    late_goes_on();
+    worker_end(&late.by);
+    gate_destroy(&late.here);
+}
+
+static void go_on_when_taken(void *times)
+{
+    if (atom_load_relaxed(&k[0]->limit.room) == CEILING - 15 && nothing_is_locked()) {
+        ++*(unsigned *)times;
+        late_goes_on();
+    } else {
+        atom_interfere(0, go_on_when_taken, times);
+    }
+}
+
+/* One has seen that nothing is counted, another begins to count, a value is let in, and then the first one goes on. */
+START_TEST(begun_once_beside_an_admission)
+{
+    unsigned times = 0;
+    bool stopped = true;
+
+    for (unsigned after = 0; stopped; after++) {
+        make();
+        late_start();
+        late_begin(after);
+        stopped = late.stopped;
+        limit_it(NULL);
+        atom_interfere(0, go_on_when_taken, &times);
+        ck_assert_int_eq(insert(1, 1, 15, NULL), BRIM_OK);
+        (void)atom_has_interfered();
+        late_end();
+        expect_sums(15, 15);
+        finish_on(c, &h);
+    }
+    ck_assert_uint_gt(times, 1);
+}
+END_TEST
+
+static void limit_half(void *arg)
+{
+    (void)arg;
+    if (nothing_is_locked())
+        late_begin(0);
+}
+
+/* Another has set a ceiling and not begun to count: who sets none does not take the one for the other. */
+START_TEST(none_set_while_another_begins)
+{
+    unsigned stops = 0;
+    bool met = true;
+
+    for (unsigned after = 0; met; after++) {
+        make();
+        ck_assert_int_eq(insert(1, 1, 10, NULL), BRIM_OK);
+        late_start();
+        atom_interfere(after, limit_half, NULL);
+        ck_assert_int_eq(brim_kind_set_limits(c, &kinds[0], 0, 0), BRIM_OK);
+        met = atom_has_interfered();
+        ck_assert_uint_eq(brim_count(c), 1);
+        stops += late.stopped;
+        late_end();
+        finish_on(c, &h);
+    }
+    ck_assert_uint_gt(stops, 0);
 }
 END_TEST
 
@@ -501,6 +665,8 @@ int main(void)
     TCase *tc = suite_case("limits");
 
     tcase_add_test(tc, which_limits_fit);
+    tcase_add_test(tc, floors_above_the_capacity);
+    tcase_add_test(tc, a_floor_of_the_first_kind);
     tcase_add_test(tc, a_kind_begins_with_its_own);
     tcase_add_test(tc, the_sums_after_every_event);
     tcase_add_test(tc, a_cost_set_later);
@@ -509,10 +675,13 @@ int main(void)
     tcase_add_test(tc, full_while_more_is_held);
     tcase_add_test(tc, a_kind_not_met_without_memory);
     tcase_add_test(tc, lowered_in_a_destructor);
+    tcase_add_test(tc, changed_without_a_lock_of_shards);
 #ifdef BRIM_INTERFERE
     tcase_add_test(tc, promised_to_two);
     tcase_add_test(tc, set_while_another_brings_the_kind);
     tcase_add_test(tc, begun_by_two);
+    tcase_add_test(tc, begun_once_beside_an_admission);
+    tcase_add_test(tc, none_set_while_another_begins);
     tcase_add_loop_test(tc, begun_while_something_comes, INSERTED, RECHARGED + 1);
     tcase_add_test(tc, begun_while_all_is_held);
     tcase_add_test(tc, set_by_two);
