@@ -23,5 +23,22 @@ static inline unsigned operations_of(void (*act)(void *arg), void *arg)
     }
 }
 
+static inline void interfere_by_counting(void *count)
+{
+    ++*(unsigned *)count;
+    atom_interfere(0, interfere_by_counting, count);
+}
+
+/* The same, where ${act} can be done only once. */
+static inline unsigned operations_of_one(void (*act)(void *arg), void *arg)
+{
+    unsigned n = 0;
+
+    atom_interfere(0, interfere_by_counting, &n);
+    act(arg);
+    (void)atom_has_interfered();
+    return n;
+}
+
 #endif
 #endif
