@@ -3,6 +3,7 @@
  * cache/check: brim_check finds damage, planted here through the internal structures; brim_dump tells.
  */
 #include "cache/cache.h"
+#include "support/loads.h"
 #include "support/support.h"
 
 enum { N = 40 };
@@ -155,25 +156,41 @@ START_TEST(candidates)
     make();
     ck_assert_uint_gt(brim_trim(c, 60), 0);
     p = &c->shards[0].policy;
-    if (p->pooled == POLICY_POOL)
+    while (p->pooled > 0)
         policy_forget(p, p->pool[0]);
-    entry_init(&gone, NULL, 0, NULL, 1);
-    p->pool[p->pooled++] = &gone;
-    ck_assert(!check("candidate"));
-    p->pooled--;
     ck_assert(check(NULL));
-    if (p->pooled > 0)
-        policy_forget(p, p->pool[0]);
     e = one_of_shard(&c->shards[0]);
     p->pool[p->pooled++] = e;
-    ck_assert(!check("candidate")); /* it does not say so */
+    ck_assert(!check("a candidate is linked, and says so"));
     e->eviction |= ENTRY_POOLED;
     ck_assert(check(NULL));
+    entry_init(&gone, NULL, 0, NULL, 1);
+    p->pool[p->pooled++] = &gone;
+    for (int i = 0; i < 2; i++) { /* also if it says so */
+        gone.eviction = i == 0 ? 0 : ENTRY_POOLED;
+        ck_assert(!check("a candidate is linked, and says so"));
+    }
     p->pooled--;
-    ck_assert(!check("candidates")); /* it says so, and is none */
+    ck_assert(check(NULL));
+    p->pooled--;
+    ck_assert(!check("entries that are candidates")); /* it says so, and is none */
     e->eviction &= (uint8_t)~ENTRY_POOLED;
     ck_assert(check(NULL));
     ck_assert(brim_check(NULL, NULL));
+    finish(c);
+}
+END_TEST
+
+START_TEST(values_of_two_kinds)
+{
+    brim_entry_options o = entry_defaults();
+    brim_kind other = value_kind;
+    uint64_t name = N;
+
+    make();
+    o.kind = &other;
+    ck_assert_int_eq(brim_insert_with(c, BRIM_KEY(name), value_new(N, 3), 3, &o, NULL), BRIM_OK);
+    ck_assert(check(NULL));
     finish(c);
 }
 END_TEST
@@ -212,6 +229,41 @@ static void begin_to_reserve(void *arg)
     stripe_add(caller_of(c).st, reserved, 1);
 }
 
+static void end_to_reserve(void *arg)
+{
+    (void)arg;
+    stripe_add(caller_of(c).st, reserved, (uint64_t)0 - 1);
+}
+
+/* At the first look or at the second one: there are places between the two, where it is half done at one of them alone. */
+START_TEST(half_done_at_one_look)
+{
+    unsigned both = 0;
+    bool met = true;
+
+    make();
+    atom_store_relaxed(&c->budget.room, atom_load_relaxed(&c->budget.room) + 1);
+    for (unsigned after = 0; met; after++) {
+        bool ends, begins;
+
+        begin_to_reserve(NULL);
+        atom_interfere(after, end_to_reserve, NULL);
+        ends = brim_check(c, NULL);
+        if (!atom_has_interfered())
+            end_to_reserve(NULL);
+        atom_interfere(after, begin_to_reserve, NULL);
+        begins = brim_check(c, NULL);
+        met = atom_has_interfered();
+        if (met)
+            end_to_reserve(NULL);
+        both += ends && begins;
+    }
+    ck_assert_uint_gt(both, 0);
+    atom_store_relaxed(&c->budget.room, atom_load_relaxed(&c->budget.room) - 1);
+    finish(c);
+}
+END_TEST
+
 START_TEST(what_changes_between_two_looks)
 {
     bool met = true;
@@ -239,6 +291,7 @@ START_TEST(dump)
 
     memset(text, 0, sizeof text);
     o.name = "tiles";
+    o.shards = 2;
     c = make_cache(&o);
     ck_assert_int_eq(brim_insert(c, "\x01\xab", 2, value_new(1, 77), 77, NULL), BRIM_OK);
     ck_assert_int_eq(brim_insert(c, longer, sizeof longer, value_new(2, 3), 3, NULL), BRIM_OK);
@@ -248,11 +301,12 @@ START_TEST(dump)
     brim_dump(NULL, stderr);
     brim_dump(c, NULL);
     ck_assert_msg(strstr(text, "tiles") != NULL, "%s", text);
-    ck_assert_msg(strstr(text, "01ab") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "key 01ab (2 bytes)") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "cost 77 uses 0 key") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "0200000000000000000000000000000000000000000000000000000000000000... (40 bytes)") != NULL,
                   "%s", text);
     ck_assert_msg(strstr(text, "cost 4 uses 0 anonymous key  (0 bytes)") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, " shard 0: ") != NULL && strstr(text, " shard 1: ") != NULL, "%s", text);
     brim_key_drop(key);
     ck_assert_uint_eq(brim_pinned(c), 0);
     finish(c);
@@ -267,8 +321,10 @@ int main(void)
     tcase_add_test(tc, entries);
     tcase_add_test(tc, index_lanes);
     tcase_add_test(tc, candidates);
+    tcase_add_test(tc, values_of_two_kinds);
     tcase_add_test(tc, only_while_nothing_is_under_way);
 #ifdef BRIM_INTERFERE
+    tcase_add_test(tc, half_done_at_one_look);
     tcase_add_loop_test(tc, what_changes_between_two_looks, 0, 2);
 #endif
     tcase_add_test(tc, dump);
