@@ -235,7 +235,7 @@ static void end_to_reserve(void *arg)
     stripe_add(caller_of(c).st, reserved, (uint64_t)0 - 1);
 }
 
-/* At the first look or at the second one: there are places between the two, where it is half done at one of them alone. */
+/* Between the two looks, what ends is half done at the first one alone, and what begins at the second. */
 START_TEST(half_done_at_one_look)
 {
     unsigned both = 0;

@@ -165,7 +165,7 @@ START_TEST(ages_wrap)
 }
 END_TEST
 
-/* What was needed has gone, and a little more: for that no more goes, neither of the next shard nor of the younger. */
+/* What was needed has gone, and a little more: no more goes then, neither of the next shard nor of the younger. */
 START_TEST(no_more_than_the_quarter)
 {
     enum { N = 1501 };

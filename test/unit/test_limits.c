@@ -462,7 +462,7 @@ static void go_on_when_taken(void *times)
     }
 }
 
-/* One has seen that nothing is counted, another begins to count, a value is let in, and then the first one goes on. */
+/* One has seen that nothing is counted, another begins to count, a value is let in, and the first one goes on. */
 START_TEST(begun_once_beside_an_admission)
 {
     unsigned times = 0;
