@@ -490,6 +490,9 @@ static void check_victim(struct item *i)
         AGREE(c->idles - i->idle >= 2, "it was used %llu idles ago", (unsigned long long)(c->idles - i->idle));
     if (m.before_frame != 0)
         AGREE(i->frame < m.before_frame, "used in frame %llu", (unsigned long long)i->frame);
+    /* Its own kind's, below the floor, goes last: nothing else could, not even of what the frame protects. */
+    if (m.admits && m.for_kind == (int)i->kind && c->kind[i->kind].linked - charge(i) < c->kind[i->kind].floor)
+        c->pressed_frame = c->frame + 1;
     if (c->protect && m.exact && m.admits && i->frame == c->frame) {
         AGREE(c->pressed_frame == c->frame + 1 || !is_another_idle(c, i), "the frame's own went first");
         c->pressed_frame = c->frame + 1;
