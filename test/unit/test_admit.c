@@ -628,8 +628,8 @@ START_TEST(the_own_shard_gives_if_it_has_more_than_its_share)
 END_TEST
 
 /*
- * ${n} entries of ${cost} in shard APART, of which samples know nothing: they look at fuller shards, where all is held.
- * No room is left.
+ * ${n} entries of ${cost} in shard APART, of which samples know nothing: they look at fuller shards, where all is
+ * held.  No room is left.
  */
 static brim_cache *make_hidden(unsigned n, size_t cost, brim_ref *held[SHARDS])
 {
@@ -1542,7 +1542,10 @@ END_TEST
 
 /* ---- Waiting, and for how long: in atomic operations */
 
-enum { SOON = 25000, LATE = 50000 };
+enum {
+    SOON = 25000, /* several times what twenty turns take */
+    LATE = 50000  /* and a fraction of the thousands after which it gives up */
+};
 
 static unsigned counted;
 
@@ -1552,7 +1555,7 @@ static void count_one(void *arg)
     atom_interfere(0, count_one, arg);
 }
 
-/* At what is held in ${c}. */
+/* A look at what is held. */
 static unsigned operations_of_a_look(const brim_cache *c)
 {
     counted = 0;
@@ -1560,38 +1563,6 @@ static unsigned operations_of_a_look(const brim_cache *c)
     (void)stripes_pinned(&c->stripes);
     atom_interfere(0, NULL, NULL);
     return counted;
-}
-
-struct scene {
-    struct other o;
-    brim_ref *held;
-};
-
-/* In atomic operations of ${call}, of which a look at what is held takes ${*look}.  Later, it is refused. */
-static unsigned latest_help(void (*make)(struct scene *s), brim_status (*call)(struct scene *s), unsigned *look)
-{
-    enum { STEP = 20 };
-    unsigned latest = 0;
-    bool met = true;
-
-    for (unsigned after = 0; met; after += STEP) {
-        struct scene s = {.o.outside = true};
-        brim_status status;
-
-        make(&s);
-        *look = operations_of_a_look(s.o.cache);
-        other_begin(&s.o, after);
-        status = call(&s);
-        met = atom_has_interfered();
-        ck_assert(status == BRIM_FULL || (status == BRIM_OK && s.o.acted));
-        if (status == BRIM_OK)
-            latest = after;
-        if (!s.o.acted)
-            worker_do(&s.o.by, s.o.act, s.o.arg);
-        worker_end(&s.o.by);
-        finish(s.o.cache);
-    }
-    return latest;
 }
 
 /* Refused, in no more than SOON operations. */
@@ -1678,7 +1649,7 @@ START_TEST(anothers_section_is_not_waited_for_long)
 END_TEST
 
 /* A reservation of another thread's, given back late. */
-static struct { brim_cache *cache; struct thread *self, *turn; uint64_t reserved; worker by; bool given; } late;
+static struct { brim_cache *cache; struct thread *turn; uint64_t reserved; worker by; bool given; } late;
 
 static void give_late(void *arg)
 {
@@ -1953,6 +1924,38 @@ START_TEST(little_by_little)
 END_TEST
 
 /* ---- The last moment at which what another does helps */
+
+struct scene {
+    struct other o;
+    brim_ref *held;
+};
+
+/* In atomic operations of ${call}, of which a look at what is held takes ${*look}.  Later, it is refused. */
+static unsigned latest_help(void (*make)(struct scene *s), brim_status (*call)(struct scene *s), unsigned *look)
+{
+    enum { STEP = 20 };
+    unsigned latest = 0;
+    bool met = true;
+
+    for (unsigned after = 0; met; after += STEP) {
+        struct scene s = {.o.outside = true};
+        brim_status status;
+
+        make(&s);
+        *look = operations_of_a_look(s.o.cache);
+        other_begin(&s.o, after);
+        status = call(&s);
+        met = atom_has_interfered();
+        ck_assert(status == BRIM_FULL || (status == BRIM_OK && s.o.acted));
+        if (status == BRIM_OK)
+            latest = after;
+        if (!s.o.acted)
+            worker_do(&s.o.by, s.o.act, s.o.arg);
+        worker_end(&s.o.by);
+        finish(s.o.cache);
+    }
+    return latest;
+}
 
 /* Before it is hopeless one looks several times. */
 static void release_it(void *arg)
