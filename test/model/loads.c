@@ -173,6 +173,7 @@ static void begin_ending(struct ending *e, struct flight *f, const struct terms 
     take(e->item, true);
     m.current = c;
     m.offered = e->item;
+    m.one_turn = true;
     may_evict(c, 0, (int)t->kind);
 }
 

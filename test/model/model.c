@@ -742,7 +742,7 @@ static bool still_due(struct item *i)
         return true;
     if (i->kind == QUEUED && !m.queue_dropped) {
         CHANGE(i, i->queued = true);
-        i->queue_turn = c->borrow ? 0 : m.walking ? m.queue_turns : ++m.queue_turns;
+        i->queue_turn = c->borrow ? 0 : m.one_turn ? m.queue_turns : ++m.queue_turns;
         return false;
     }
     AGREE(false, "item %llu left, is not held, and not destroyed", (unsigned long long)i->id);
@@ -754,8 +754,11 @@ static void check_due(void)
     struct item *i = m.due, *next, *ordered = NULL, **keep = &m.due;
 
     m.due = NULL;
-    /* All of a walk have one turn: it still holds what it removes while that removal sweeps what is stale. */
-    m.queue_turns += m.walking;
+    /*
+     * All of a walk have one turn: it still holds what it removes while that removal sweeps what is stale.  So have all
+     * of the end of a load: what leaves for a value that is not published all the same may come after that.
+     */
+    m.queue_turns += m.one_turn;
     for (; i != NULL; i = next) { /* in the order in which they left */
         next = i->next;
         i->next = ordered;
@@ -801,7 +804,7 @@ void settle_step(void)
     check_due();
     m.evicting = m.clearing = m.freeing = NULL;
     m.subject = m.offered = NULL;
-    m.walking = m.idling = m.exact = m.admits = m.to_queue = false;
+    m.walking = m.one_turn = m.idling = m.exact = m.admits = m.to_queue = false;
     m.before_frame = 0;
     for (unsigned i = 0; i < m.caches; i++)
         check_cache(&m.cache[i]);

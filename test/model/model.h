@@ -176,7 +176,7 @@ struct model {
     struct item *subject;     /* who may be REMOVED or REPLACED; NULL: nobody */
     struct cache *clearing, *freeing;
     struct item *offered;     /* may be taken, refused and destroyed in one call */
-    bool walking, idling;
+    bool walking, one_turn, idling;
     uint64_t before_frame;    /* of the evicted; 0: not looked at */
     brim_cache *freed_section; /* a section is open in a cache that was freed */
     bool to_queue;            /* some of what left in this step went there */

@@ -123,7 +123,7 @@ static void op_walk(void)
         there++;
         chosen += w.divisor != 0 && i->id % w.divisor == 0;
     }
-    m.walking = true;
+    m.walking = m.one_turn = true;
     if (removes) {
         said = brim_remove_if(w.cache->cache, visit, &w);
         AGREE(said == chosen && w.visits == there, "removed %zu of %zu, visited %zu of %zu", said, chosen, w.visits,
