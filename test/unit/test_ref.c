@@ -258,7 +258,7 @@ static void set_to_2(void *arg)
     EXPECT(brim_ref_set_cost(costing, 2) == BRIM_OK);
 }
 
-/* Two who change a cost, charged or not: one after the other, and all sums agree. */
+/* Two who change a cost, charged or not, below a ceiling or not: one after the other, and all sums agree. */
 START_TEST(the_cost_is_set_by_two)
 {
     bool met = true;
@@ -266,8 +266,10 @@ START_TEST(the_cost_is_set_by_two)
     for (unsigned after = 0; met; after++) {
         brim_cache *c = make_value_cache(100);
         struct other o = {.cache = c, .act = set_to_2, .outside = true};
-        size_t to = _i / 2 == 0 ? 7 : 12, cost;
+        size_t to = _i / 2 % 2 == 0 ? 7 : 12, cost;
 
+        if (_i / 4 == 1)
+            ck_assert_int_eq(brim_kind_set_limits(c, &value_kind, 0, 100), BRIM_OK);
         if (_i % 2 == 0)
             ck_assert_int_eq(put_ref(c, 1, 1, 5, &costing), BRIM_OK);
         else
@@ -279,6 +281,7 @@ START_TEST(the_cost_is_set_by_two)
         cost = brim_ref_cost(costing);
         ck_assert(cost == to || (cost == 2 && o.acted));
         ck_assert_uint_eq(brim_used(c), _i % 2 == 0 ? cost : 0);
+        ck_assert_uint_eq(kind_used(c->default_kind), _i % 2 == 0 ? cost : 0);
         ck_assert_uint_eq(brim_pinned(c), _i % 2 == 0 ? cost : 0);
         ck_assert_uint_eq(stats_of(c).uncharged, _i % 2 == 0 ? 0 : cost);
         ck_assert_int_eq(brim_ref_set_cost(costing, 9), BRIM_OK);
@@ -304,7 +307,7 @@ int main(void)
     tcase_add_test(tc, costs_beside_the_overhead);
     tcase_add_test(tc, costs_and_limits);
 #ifdef BRIM_INTERFERE
-    tcase_add_loop_test(tc, the_cost_is_set_by_two, 0, 4);
+    tcase_add_loop_test(tc, the_cost_is_set_by_two, 0, 8);
 #endif
     return suite_run(tc);
 }
