@@ -64,6 +64,11 @@ checked() {
     return "$status"
 }
 
+# noted GROUP VARIANT STEP NAME HOW_OFTEN SEED: one of the group that was checked last, as evidence.
+noted() {
+    evidence "$4" "$(grep -qE "^ok +[0-9.]+s +$2 +$3\$" "$logs/$1.log" && echo passed || echo failed)" "$5" "$6"
+}
+
 # ---- The figures --------------------------------------------------------------------------------------------
 
 figure_1() {
@@ -73,7 +78,21 @@ figure_1() {
         programs-litmus >"$logs/backends.log" 2>&1 || bad=1
     relacy=$(cat build/litmus/*.d | grep -oE '\<lib/[a-z]+/[a-z_]+\.c' | sort -u | wc -l)
     checked layers || bad=1
+    on_fibers || bad=1
     figure 1 "$(verdict $bad)" "all $files files native, with yields and on fibers; $relacy of them, which the harnesses need, over Relacy"
+}
+
+# The harnesses on fibers, each of them in the schedules that it says.
+on_fibers() {
+    local status=0 harness variant
+    checked fiber || status=1
+    for harness in $(ask_make FIBERS); do
+        for variant in fiber-tsan fiber-asan; do
+            noted fiber "$variant" "$harness" "fiber/$harness/${variant#fiber-}" \
+                "$(sed -nE 's/^[a-z]+: ([0-9]+ schedules of about [0-9]+ steps);.*/\1/p' "build/check/$variant.$harness.log")" '1 on'
+        done
+    done
+    return "$status"
 }
 
 # Reached: in every harness all that are within each part's bound, and bound 3 in a part of it, at least; parts that are
@@ -115,13 +134,16 @@ figure_4() {
     figure 4 "$(verdict $bad)" "each call that can fail did, once and from then on, through every public function"
 }
 
+# checks_of LOG: how many tests a program had.
+checks_of() { grep -oE 'Checks: [0-9]+' "$1" | head -1; }
+
 # ran VARIANT TEST: a test program of that variant, as evidence.
 ran() {
-    local name=${2##*/} status=0
-    make -s --no-print-directory "build/$1/$2" >"$logs/$name-$1.log" 2>&1 || status=1
-    CK_FORK=no CK_DEFAULT_TIMEOUT=600 timeout 1200 "${fixed_addresses[@]}" "build/$1/$2" >>"$logs/$name-$1.log" 2>&1 || status=1
-    evidence "$name/$1" "$([ $status -eq 0 ] && echo passed || echo failed)" \
-        "$(grep -oE 'Checks: [0-9]+' "$logs/$name-$1.log" | head -1)" -
+    local name=${2#test/} status=0 log
+    log=$logs/${name//\//.}-$1.log
+    make -s --no-print-directory "build/$1/$2" >"$log" 2>&1 || status=1
+    CK_FORK=no CK_DEFAULT_TIMEOUT=600 timeout 1200 "${fixed_addresses[@]}" "build/$1/$2" >>"$log" 2>&1 || status=1
+    evidence "$name/$1" "$([ $status -eq 0 ] && echo passed || echo failed)" "$(checks_of "$log")" -
     return $status
 }
 
@@ -155,9 +177,20 @@ stress() {
     return "$status"
 }
 
+# All tests of a variant; those of the guarantees also as evidence of their own.
+tests_in() {
+    local status=0 test
+    VARIANTS=$1 checked test "tests/$1" || status=1
+    for test in $(ask_make "TESTS_$1"); do
+        [[ $test != test/guarantee/* ]] ||
+            noted test "$1" "${test##*/}" "${test#test/}/$1" "$(checks_of "build/check/$1.${test//\//.}.log")" -
+    done
+    return "$status"
+}
+
 figure_5() {
     local bad=0 first
-    VARIANTS=tsan checked test tests/tsan || bad=1
+    tests_in tsan || bad=1
     stress tsan 16 --seconds "$STRESS_SECONDS" || bad=1
     first=$summary
     linear tsan "$TSAN_OPERATIONS" || bad=1
@@ -311,13 +344,14 @@ print_table() {
     done
 }
 
-# of NAME_OR_PATTERN...: rows of evidence.
+# of NAME_OR_PATTERN...: rows of evidence; of what there is none of, one that says so.
 of() {
-    local pattern file
+    local pattern file name
     set +f
     for pattern in "$@"; do
+        name=${pattern%\*}
         for file in "$proof"/evidence/${pattern//\//.}; do
-            [ ! -f "$file" ] || cat "$file"
+            if [ -f "$file" ]; then cat "$file"; else printf '%s\tnot taken\t\t\t\t\n' "${name%/}"; fi
         done
     done
 }
