@@ -73,6 +73,15 @@ static inline void as_shared(void (*run)(void *arg), void *arg)
     thread_tls.self = own;
 }
 
+static inline bool lock_is_free(struct lock *l)
+{
+    bool free = pthread_mutex_trylock(&l->m) == 0;
+
+    if (free)
+        pthread_mutex_unlock(&l->m);
+    return free;
+}
+
 #ifdef BRIM_INTERFERE
 /* ---- What another thread does in the midst of a call; ${acted}: it did, for the caller had no lock of ${cache} then */
 
@@ -84,15 +93,6 @@ struct other {
     bool outside; /* only while the caller is in no section: it would be waited for */
     bool acted;
 };
-
-static inline bool lock_is_free(struct lock *l)
-{
-    bool free = pthread_mutex_trylock(&l->m) == 0;
-
-    if (free)
-        pthread_mutex_unlock(&l->m);
-    return free;
-}
 
 static inline void other_acts(void *arg)
 {

@@ -24,7 +24,7 @@ static int register_handlers(void (*prepares)(void), void (*in_parent)(void), vo
 #include "cache/admit.h"
 #include "cache/fork.c" /* to register its handlers again */
 #undef pthread_atfork
-#include "support/loads.h"
+#include "unit/caches.h"
 
 enum { CHILD_OK = 42 };
 
@@ -352,23 +352,14 @@ END_TEST
 
 /* ---- Locks, and the handlers that take them */
 
-static bool is_free(struct lock *l)
-{
-    bool is = pthread_mutex_trylock(&l->m) == 0;
-
-    if (is)
-        pthread_mutex_unlock(&l->m);
-    return is;
-}
-
 static void expect_free(brim_cache *of, bool is)
 {
-    ck_assert(is_free(&of->adapt.lock) == is);
-    ck_assert(is_free(&of->slab.lock) == is);
-    ck_assert(is_free(&of->kind_lock) == is);
-    ck_assert(is_free(&of->limbo.lock) == is);
+    ck_assert(lock_is_free(&of->adapt.lock) == is);
+    ck_assert(lock_is_free(&of->slab.lock) == is);
+    ck_assert(lock_is_free(&of->kind_lock) == is);
+    ck_assert(lock_is_free(&of->limbo.lock) == is);
     for (unsigned i = 0; i < of->shard_count; i++)
-        ck_assert(is_free(&of->shards[i].lock) == is);
+        ck_assert(lock_is_free(&of->shards[i].lock) == is);
 }
 
 START_TEST(all_locks_are_taken)
@@ -382,13 +373,13 @@ START_TEST(all_locks_are_taken)
         prepare();
         expect_free(c, false);
         expect_free(other, false);
-        ck_assert(!is_free(waits_lock()) && !is_free(queues_lock()));
-        ck_assert(pins_lock() == NULL || !is_free(pins_lock()));
+        ck_assert(!lock_is_free(waits_lock()) && !lock_is_free(queues_lock()));
+        ck_assert(pins_lock() == NULL || !lock_is_free(pins_lock()));
         parent();
         expect_free(c, true);
         expect_free(other, true);
-        ck_assert(is_free(waits_lock()) && is_free(queues_lock()));
-        ck_assert(pins_lock() == NULL || is_free(pins_lock()));
+        ck_assert(lock_is_free(waits_lock()) && lock_is_free(queues_lock()));
+        ck_assert(pins_lock() == NULL || lock_is_free(pins_lock()));
     }
     brim_cache_free(other);
     finish(c);
