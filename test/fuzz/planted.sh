@@ -2,7 +2,7 @@
 # planted.sh [sequences] [PLANT...]
 # Check that build/fuzz/operations finds mistakes that are planted in copies of the library's files, each within a
 # minute of processor time, and print how long each took; `sequences': that build/sequences/sequences does, which has no
-# sanitizers, each and two more within five million, and print in which.  Ends with 1 if one survives.
+# sanitizers, those and two more, each within five million, and print in which.  Ends with 1 if one survives.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
