@@ -299,7 +299,7 @@ START_TEST(figures_as_large_as_can_be)
     memset(name, 'x', sizeof name);
     name[sizeof name - 1] = '\0';
     f.name = f.ceiling_kind = name;
-    f.charge_overhead = false;
+    f.charge_overhead = f.ceiling_of_none = false;
     f.floors = SIZE_MAX;
     f.s.capacity = 2000000;
     f.s.count = f.s.insertions = 1;
